@@ -1,0 +1,67 @@
+import type { Message, Transport } from "./contract.js";
+import type { Target } from "./target.js";
+
+/** How a stream finished, in words that both transports can say. */
+export type StreamEnd =
+  /** A clean end: gRPC status 0, WebSocket Close 1000 (or 1005, a Close without code). */
+  | { readonly kind: "completed"; readonly native: string }
+  /** The peer said no: gRPC status ≠ 0 or RST_STREAM, Close ≠ 1000, an upgrade refused with an HTTP status. */
+  | { readonly kind: "rejected"; readonly native: string; readonly code: number; readonly detail: string }
+  /** Nobody said anything: the connection ended, broke the protocol, or we cancelled. */
+  | { readonly kind: "lost"; readonly native: string; readonly cause: string };
+
+/** What happens on one stream, in order; `atMicros` is stamped when the bytes came in. */
+export type StreamEvent =
+  /** gRPC initial metadata, or the whole 101 answer. Headers may come only with the first message. */
+  | { readonly kind: "opened"; readonly atMicros: number; readonly headers: Readonly<Record<string, string>> }
+  | { readonly kind: "message"; readonly atMicros: number; readonly message: Message; readonly bytes: number; readonly text: boolean }
+  /** Bytes that are no message of the contract; the stream goes on unless the driver cannot. */
+  | { readonly kind: "undecodable"; readonly atMicros: number; readonly detail: string; readonly bytes: Uint8Array }
+  /** One frame as it was on the wire; only wire drivers report these. */
+  | { readonly kind: "frame"; readonly atMicros: number; readonly direction: "sent" | "received"; readonly frame: string }
+  | { readonly kind: "ended"; readonly atMicros: number; readonly end: StreamEnd };
+
+export interface OpenOptions {
+  /** Hears every event, synchronously, in order; `ended` is the last and comes exactly once. */
+  readonly events: (event: StreamEvent) => void;
+  /** Aborting cancels the stream. */
+  readonly signal?: AbortSignal;
+  /** Further headers or metadata for this stream. */
+  readonly headers?: readonly (readonly [name: string, value: string])[];
+  /** Raw value of the grpc-timeout header; no local timer is set for it where the driver can avoid one. */
+  readonly grpcTimeout?: string;
+}
+
+/** One monitor stream. All methods are safe after the end: they reject or do nothing. */
+export interface MonitorStream {
+  /** Resolves when flow control accepted the message: awaiting it is back-pressure. Rejects when the stream has ended. */
+  send(message: Message): Promise<void>;
+  /** We will send no more: gRPC half-close; WebSocket the contract's end text, else a Close frame. */
+  end(): Promise<void>;
+  /** Abandon it: gRPC RST_STREAM(CANCEL); WebSocket drops the TCP connection. */
+  cancel(): void;
+  /** Stop reading, so that the peer's flow control fills. */
+  pause(): void;
+  resume(): void;
+  /** Settles exactly once and never rejects. */
+  readonly ended: Promise<StreamEnd>;
+}
+
+/** A transport connection to the target. WebSocket: each stream dials its own, and `connect` does not touch the network. */
+export interface Connection {
+  /** Rejects with HarnessError `unreachable` when nothing answers; a refusal by the server is an `ended` event, not a rejection. */
+  open(options: OpenOptions): Promise<MonitorStream>;
+  /** Closes it and whatever streams are left, within 1 s. */
+  close(): Promise<void>;
+}
+
+export interface Driver {
+  readonly name: DriverName;
+  readonly transport: Transport;
+  /** What this driver cannot show, because its library answers or hides it; empty for wire drivers. */
+  readonly hides: readonly string[];
+  connect(target: Target, options: { readonly timeoutMs: number; readonly signal?: AbortSignal }): Promise<Connection>;
+}
+
+export const driverNames = ["grpc", "grpc-wire", "websocket", "websocket-wire"] as const;
+export type DriverName = (typeof driverNames)[number];

@@ -1,0 +1,49 @@
+/** One event of one stream, as it is kept and printed. */
+export interface TimelineEvent {
+  /** Milliseconds since the check began, to the microsecond. */
+  readonly atMs: number;
+  /** Which stream of the check: `a`, `b` …, `producer`, `probe`, `check`. */
+  readonly stream: string;
+  readonly direction: "sent" | "received" | "local";
+  /** `filter alpha`, `entry 17 beta`, `RST_STREAM CANCEL`, … One line, no control characters. */
+  readonly what: string;
+  /** The event that broke the requirement. */
+  readonly offending?: boolean;
+}
+
+/** Events of a check in order, bounded: when full, the middle is dropped and counted, so that beginning and end stay. */
+export interface Timeline {
+  add(event: TimelineEvent): void;
+  readonly events: readonly TimelineEvent[];
+  /** How many events were dropped from the middle. */
+  readonly dropped: number;
+}
+
+/** @param limit greatest number of events kept; default 2000. */
+export function createTimeline(limit = 2000): Timeline {
+  const head: TimelineEvent[] = [];
+  let tail: TimelineEvent[] = [];
+  let dropped = 0;
+  const headLimit = Math.ceil(limit / 4);
+  const tailLimit = limit - headLimit;
+  return {
+    add(event) {
+      if (head.length < headLimit) {
+        head.push(event);
+        return;
+      }
+      tail.push(event);
+      // Trimmed in halves, so that adding stays O(1) on average.
+      if (tail.length > tailLimit * 2) {
+        dropped += tail.length - tailLimit;
+        tail = tail.slice(-tailLimit);
+      }
+    },
+    get events() {
+      return [...head, ...tail.slice(-tailLimit)];
+    },
+    get dropped() {
+      return dropped + Math.max(0, tail.length - tailLimit);
+    },
+  };
+}

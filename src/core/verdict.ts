@@ -1,0 +1,49 @@
+/** must: a breach fails; should: a breach warns; info: reported only. */
+export type Level = "must" | "should" | "info";
+export const levels = ["must", "should", "info"] as const satisfies readonly Level[];
+
+/** What a check found. The kinds are never folded into one another. */
+export type Verdict =
+  | { readonly status: "passed"; readonly note?: string }
+  | { readonly status: "failed" | "warned"; readonly expected: string; readonly actual: string }
+  /** The check could not tell: it names what it lacked. */
+  | { readonly status: "unproven"; readonly lacked: string }
+  /** The contract declares that the monitor lacks the ability. */
+  | { readonly status: "not-applicable"; readonly declared: string }
+  /** Failed as a known-failing entry says it would. */
+  | { readonly status: "known-failing"; readonly reason: string; readonly expected: string; readonly actual: string }
+  /** The harness or the surroundings failed. */
+  | { readonly status: "broken"; readonly cause: string };
+
+export type VerdictStatus = Verdict["status"];
+export const verdictStatuses = ["passed", "failed", "warned", "unproven", "not-applicable", "known-failing", "broken"] as const satisfies readonly VerdictStatus[];
+
+/** Thrown by a check to state a verdict other than passed. */
+export class VerdictSignal extends Error {
+  readonly verdict: Verdict;
+  constructor(verdict: Verdict) {
+    super(verdict.status);
+    this.name = "VerdictSignal";
+    this.verdict = verdict;
+  }
+}
+
+/** The target is wrong: what the requirement asks, and what was seen. A `should` check turns it into warned. */
+export function fail(expected: string, actual: string): never {
+  throw new VerdictSignal({ status: "failed", expected, actual });
+}
+
+/** The check could not tell, for want of what is named. */
+export function unproven(lacked: string): never {
+  throw new VerdictSignal({ status: "unproven", lacked });
+}
+
+/** The contract declares the ability absent. */
+export function notApplicable(declared: string): never {
+  throw new VerdictSignal({ status: "not-applicable", declared });
+}
+
+/** The harness or the surroundings failed; says nothing about the target. */
+export function broken(cause: string): never {
+  throw new VerdictSignal({ status: "broken", cause });
+}
