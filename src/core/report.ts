@@ -1,0 +1,171 @@
+import type { Transport } from "./contract.js";
+import type { DriverName } from "./stream.js";
+import type { TimelineEvent } from "./timeline.js";
+import type { Level, VerdictStatus } from "./verdict.js";
+
+/** Version of the shape of results.json; the published JSON Schema says the same. */
+export const reportSchema = "halfclose.report/1";
+
+/** One run, whole: plain JSON from which every view is made. Names are stable: others parse them. */
+export interface Report {
+  readonly schema: typeof reportSchema;
+  readonly harness: { readonly name: "halfclose"; readonly version: string };
+  /** The command line that made it, secrets redacted. */
+  readonly command: readonly string[];
+  readonly startedAt: string;
+  readonly elapsedMs: number;
+  /** Seed of all random choices of the run. */
+  readonly seed: number;
+  readonly target: TargetRecord;
+  readonly environment: EnvironmentRecord;
+  /** True until the run has finished: an interrupted run leaves a valid file. */
+  readonly partial: boolean;
+  readonly checks: readonly CheckRecord[];
+  readonly workloads: readonly WorkloadRecord[];
+  readonly gates: readonly GateRecord[];
+  /** Errors of the surroundings that belong to no check (the target died, a file that could not be written). */
+  readonly problems: readonly string[];
+  readonly exitCode: number;
+}
+
+export interface TargetRecord {
+  readonly urls: readonly string[];
+  readonly contract: { readonly name: string; readonly source: string; readonly hash: string };
+  readonly suite: string;
+  /** What the target said of itself (`server` header, `--target-name`). */
+  readonly identity: string | undefined;
+  /** The command given with --start, if any. */
+  readonly start: string | undefined;
+}
+
+/** Where it ran; results of different fingerprints are not compared as if they were one. */
+export interface EnvironmentRecord {
+  readonly os: string;
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+  readonly node: string;
+  /** Hash of the above, hex. */
+  readonly fingerprint: string;
+}
+
+/** One check on one transport. */
+export interface CheckRecord {
+  readonly id: string;
+  readonly transport: Transport;
+  readonly driver: DriverName;
+  readonly level: Level;
+  readonly status: VerdictStatus;
+  readonly requirement: string;
+  readonly clause: string;
+  /** failed, warned, known-failing. */
+  readonly expected?: string;
+  readonly actual?: string;
+  /** unproven: what it lacked; not-applicable: what the contract declares; broken: the cause; known-failing: the reason; passed: a note. */
+  readonly reason?: string;
+  /** Id of the more basic check whose failure explains this one. */
+  readonly consequenceOf?: string;
+  /** Passed on a retry only: how many attempts it took. */
+  readonly flaky?: number;
+  readonly elapsedMs: number;
+  /** The wait that used most of its bound: time used, and the bound, in milliseconds. */
+  readonly usedMs?: number;
+  readonly boundMs?: number;
+  /** How its streams ended, in order: `OK`, `1000`, `CANCELLED` … */
+  readonly ends: readonly string[];
+  /** Kept when the check did not pass. */
+  readonly timeline?: readonly TimelineEvent[];
+  readonly timelineDropped?: number;
+  /** One line to paste that runs just this again. */
+  readonly reproduce?: string;
+}
+
+/** A mergeable histogram: counts by value. */
+export interface HistogramRecord {
+  readonly unit: "us";
+  /** Base64 of the compressed HdrHistogram encoding. */
+  readonly encoded: string;
+  readonly count: number;
+  /** Values above the highest trackable one; they count as +∞ in quantiles. */
+  readonly overflow: number;
+  readonly min: number;
+  readonly mean: number;
+  readonly max: number;
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly p999: number;
+}
+
+/** What was counted and measured in one window of a workload. */
+export interface WindowRecord {
+  /** Seconds since the measured part began. */
+  readonly atSeconds: number;
+  readonly received: number;
+  readonly bytes: number;
+  readonly sent: number;
+  readonly stale: number;
+  readonly backlog: number;
+  readonly scheduleLagP99Us: number;
+  readonly loopUtilisation: number;
+  readonly applyP50Us?: number;
+  readonly applyP99Us?: number;
+  readonly target?: { readonly cpu: number; readonly rssBytes: number; readonly threads: number; readonly openFiles: number };
+}
+
+export interface ThresholdRecord {
+  /** As written: `filter-apply p99 < 50ms`. */
+  readonly text: string;
+  readonly status: "passed" | "failed" | "no-samples" | "inconclusive";
+  /** The measured value as text with its unit; absent without samples. */
+  readonly measured?: string;
+  /** How far from the limit, in per cent of the limit; negative: beyond it. */
+  readonly marginPercent?: number;
+}
+
+/** Whether the numbers can be believed. */
+export interface GeneratorVerdict {
+  readonly status: "valid" | "invalid";
+  /** One sentence for each thing that spoils the numbers. */
+  readonly reasons: readonly string[];
+}
+
+export interface WorkloadRecord {
+  readonly name: string;
+  readonly engine: string;
+  readonly transports: readonly Transport[];
+  readonly driver: string;
+  /** The workload as performed, defaults filled in. */
+  readonly config: unknown;
+  readonly hash: string;
+  readonly elapsedSeconds: number;
+  readonly streams: number;
+  /** By metric name: received, lost, duplicated, reordered, stale-in-flight, stale-hard, timeouts, deferred, … */
+  readonly counters: Readonly<Record<string, number>>;
+  /** By metric name, values per second: received, bytes, sent. */
+  readonly rates: Readonly<Record<string, { readonly min: number; readonly median: number; readonly max: number; readonly mean: number }>>;
+  readonly histograms: Readonly<Record<string, HistogramRecord>>;
+  readonly windows: readonly WindowRecord[];
+  readonly thresholds: readonly ThresholdRecord[];
+  readonly generator: GeneratorVerdict;
+  /** What this engine cannot see, or measured with less than full resolution; printed with the numbers. */
+  readonly remarks: readonly string[];
+  /** Streams that ended although the workload did not end them. */
+  readonly errors: Readonly<Record<string, number>>;
+}
+
+/** One condition of the exit code. */
+export interface GateRecord {
+  readonly name: string;
+  readonly status: "passed" | "failed";
+  readonly detail: string;
+}
+
+/** Progress of a run, for whoever shows it; one union instead of many hooks. */
+export type RunEvent =
+  | { readonly kind: "started"; readonly total: number; readonly urls: readonly string[] }
+  | { readonly kind: "check-started"; readonly id: string; readonly transport: Transport }
+  | { readonly kind: "check-finished"; readonly record: CheckRecord; readonly done: number; readonly total: number }
+  | { readonly kind: "workload-progress"; readonly name: string; readonly window: WindowRecord; readonly elapsedSeconds: number; readonly totalSeconds: number }
+  | { readonly kind: "note"; readonly text: string }
+  | { readonly kind: "finished"; readonly report: Report };
