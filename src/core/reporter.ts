@@ -6,6 +6,10 @@ export interface RenderOptions {
   readonly columns: number;
   /** Show passed checks one by one too. */
   readonly verbose?: boolean;
+  /** What `progress` returned was printed in the same place: `render` leaves out what it said already. Default false. */
+  readonly streamed?: boolean;
+  /** By check id: what the check means and what usually causes its failure, two or three sentences. */
+  readonly explanations?: Readonly<Record<string, string>>;
 }
 
 /** Makes one view of a report; pure: no clock, no file, no environment. */
