@@ -1,0 +1,250 @@
+import type { Contract, Entry, Filter, Message } from "../core/contract.js";
+import { sequenceOf, tokenOf } from "../core/contract.js";
+import type { MonitorStream, StreamEnd, StreamEvent } from "../core/stream.js";
+import type { TimelineEvent } from "../core/timeline.js";
+import { fail } from "../core/verdict.js";
+
+/** One entry as it came. */
+export interface Arrival {
+  readonly entry: Entry;
+  readonly atMicros: number;
+  /** Position among all arrivals of the stream, from 0. */
+  readonly index: number;
+  readonly sequence: number | bigint | undefined;
+  readonly token: string | undefined;
+}
+
+/** Greatest number of arrivals that one stream keeps; a flood beyond it ends the check as unproven rather than eat the memory. */
+const keptArrivals = 400_000;
+
+/** What a conversation tells its session. */
+export interface ConversationHost {
+  readonly contract: Contract;
+  record(event: Omit<TimelineEvent, "atMs"> & { readonly atMicros?: number }): void;
+  poke(): void;
+}
+
+/**
+ * One monitor stream seen by a check: what was sent, what arrived, how it ended.
+ * It holds the state; waiting and judging are the session's.
+ */
+export interface Conversation {
+  /** `a`, `b` … as in the timeline. */
+  readonly label: string;
+  readonly arrivals: readonly Arrival[];
+  /** Messages that are no entry and nothing that the contract knows, or bytes that do not decode. */
+  readonly violations: readonly string[];
+  readonly acks: number;
+  readonly rejections: number;
+  readonly openedAtMicros: number | undefined;
+  readonly headers: Readonly<Record<string, string>> | undefined;
+  readonly end: StreamEnd | undefined;
+  readonly endedAtMicros: number | undefined;
+  /** The filter sent last. */
+  readonly filter: Filter | undefined;
+  /** Sends a filter: the first opens, later ones update. Resolves when flow control took it. */
+  send(filter: Filter): Promise<void>;
+  /** Sends one message as it is, without regard to the filter state. */
+  sendMessage(message: Message): Promise<void>;
+  /** We will send no more. */
+  halfClose(): Promise<void>;
+  cancel(): void;
+  pause(): void;
+  resume(): void;
+  /** Marks an arrival as the offence in the timeline. */
+  accuse(arrival: Arrival, why: string): void;
+}
+
+/** A conversation and the ear to give to the driver as `events`. */
+export function createConversation(host: ConversationHost, label: string): { conversation: Conversation; attach(stream: MonitorStream): void; hear(event: StreamEvent): void } {
+  const arrivals: Arrival[] = [];
+  const violations: string[] = [];
+  let acks = 0;
+  let rejections = 0;
+  let openedAtMicros: number | undefined;
+  let headers: Readonly<Record<string, string>> | undefined;
+  let end: StreamEnd | undefined;
+  let endedAtMicros: number | undefined;
+  let filter: Filter | undefined;
+  let slot = 0;
+  let stream: MonitorStream | undefined;
+  const { contract } = host;
+
+  const local = (what: string, more: { offending?: boolean; atMicros?: number } = {}): void => {
+    host.record({ stream: label, direction: "local", what, ...more });
+  };
+  const opened = (): MonitorStream => {
+    if (stream === undefined) {
+      throw new Error("conversation used before its stream was attached");
+    }
+    return stream;
+  };
+  const put = async (messages: readonly Message[], what: string): Promise<void> => {
+    host.record({ stream: label, direction: "sent", what });
+    for (const message of messages) {
+      await opened().send(message);
+    }
+  };
+  const hearMessage = (message: Message, atMicros: number): void => {
+    const received = contract.classify(message);
+    switch (received.kind) {
+      case "entries":
+        for (const entry of received.entries) {
+          if (arrivals.length >= keptArrivals) {
+            opened().pause();
+            local(`paused: more than ${keptArrivals} entries`);
+            return;
+          }
+          const token = tokenOf(contract.entries, entry);
+          arrivals.push({ entry, atMicros, index: arrivals.length, sequence: sequenceOf(contract.entries, entry), token });
+          host.record({ stream: label, direction: "received", what: describeEntry(contract, entry), atMicros });
+        }
+        return;
+      case "ack":
+        acks += 1;
+        host.record({ stream: label, direction: "received", what: `ack ${received.name}`, atMicros });
+        return;
+      case "rejection":
+        rejections += 1;
+        host.record({ stream: label, direction: "received", what: `rejection ${received.name}`, atMicros });
+        return;
+      case "ignorable":
+        host.record({ stream: label, direction: "received", what: received.name, atMicros });
+        if (received.answer.length > 0) {
+          put(received.answer, `answer to ${received.name}`).catch(() => {
+            // The stream ended meanwhile; its end is reported as an event of its own.
+          });
+        }
+        return;
+      case "violation":
+        violations.push(received.detail);
+        host.record({ stream: label, direction: "received", what: received.detail, atMicros, offending: true });
+    }
+  };
+
+  const conversation: Conversation = {
+    label,
+    arrivals,
+    violations,
+    get acks() {
+      return acks;
+    },
+    get rejections() {
+      return rejections;
+    },
+    get openedAtMicros() {
+      return openedAtMicros;
+    },
+    get headers() {
+      return headers;
+    },
+    get end() {
+      return end;
+    },
+    get endedAtMicros() {
+      return endedAtMicros;
+    },
+    get filter() {
+      return filter;
+    },
+    async send(next) {
+      slot += 1;
+      const messages = filter === undefined ? [...contract.prelude, ...contract.opening(next, slot)] : contract.updating(filter, next, slot);
+      filter = next;
+      await put(messages, `filter ${next.name}`);
+    },
+    async sendMessage(message) {
+      await put([message], `message ${oneLine(JSON.stringify(message))}`);
+    },
+    async halfClose() {
+      host.record({ stream: label, direction: "sent", what: "end" });
+      await opened().end();
+    },
+    cancel() {
+      host.record({ stream: label, direction: "sent", what: "cancel" });
+      opened().cancel();
+    },
+    pause() {
+      local("stops reading");
+      opened().pause();
+    },
+    resume() {
+      local("reads again");
+      opened().resume();
+    },
+    accuse(arrival, why) {
+      local(`entry #${arrival.index + 1} (${describeEntry(contract, arrival.entry)}): ${why}`, { offending: true, atMicros: arrival.atMicros });
+    },
+  };
+
+  return {
+    conversation,
+    attach(attached) {
+      stream = attached;
+    },
+    hear(event) {
+      switch (event.kind) {
+        case "opened":
+          openedAtMicros = event.atMicros;
+          headers = event.headers;
+          host.record({ stream: label, direction: "received", what: "headers", atMicros: event.atMicros });
+          break;
+        case "message":
+          hearMessage(event.message, event.atMicros);
+          break;
+        case "undecodable":
+          violations.push(event.detail);
+          host.record({ stream: label, direction: "received", what: event.detail, atMicros: event.atMicros, offending: true });
+          break;
+        case "frame":
+          // DATA and text frames are told as messages; the rest of the wire explains ends.
+          if (!/^(DATA|text|binary|continuation)\b/i.test(event.frame)) {
+            host.record({ stream: label, direction: event.direction, what: event.frame, atMicros: event.atMicros });
+          }
+          break;
+        case "ended":
+          end = event.end;
+          endedAtMicros = event.atMicros;
+          host.record({ stream: label, direction: "received", what: `end: ${describeEnd(event.end)}`, atMicros: event.atMicros });
+      }
+      host.poke();
+    },
+  };
+}
+
+/** The end of a stream in one phrase: `OK`, `INVALID_ARGUMENT: …`, `lost: connection reset`. */
+export function describeEnd(end: StreamEnd): string {
+  switch (end.kind) {
+    case "completed":
+      return end.native;
+    case "rejected":
+      return end.detail === "" ? end.native : `${end.native}: ${oneLine(end.detail)}`;
+    case "lost":
+      return `${end.native} (${oneLine(end.cause)})`;
+  }
+}
+
+/** An entry in one short line: its sequence, then its other fields. */
+export function describeEntry(contract: Contract, entry: Entry): string {
+  const { sequence, time } = contract.entries;
+  const fields = Object.entries(entry)
+    .filter(([name]) => name !== sequence && name !== time)
+    .map(([name, value]) => `${name}=${oneLine(typeof value === "string" ? value : (JSON.stringify(value) ?? "undefined"))}`);
+  const number = sequence === undefined ? undefined : entry[sequence];
+  return oneLine(`entry ${number === undefined ? "" : `${String(number)} `}${fields.join(" ")}`, 120);
+}
+
+/** Text from a target as one printable line of bounded length. */
+export function oneLine(text: string, limit = 80): string {
+  // eslint-disable-next-line no-control-regex
+  const flat = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, "·");
+  return flat.length > limit ? `${flat.slice(0, limit - 1)}…` : flat;
+}
+
+/** Fails when the stream carried anything that is no message of the contract. */
+export function requireNoViolations(conversation: Conversation): void {
+  const [first] = conversation.violations;
+  if (first !== undefined) {
+    fail("only messages that the contract knows", first);
+  }
+}

@@ -1,0 +1,121 @@
+import { performance } from "node:perf_hooks";
+import type { Contract, Entry, Filter, Transport } from "../core/contract.js";
+import { HarnessError } from "../core/errors.js";
+import type { Driver } from "../core/stream.js";
+import type { Target } from "../core/target.js";
+import { createConversation, describeEnd } from "./conversation.js";
+import type { LoopWatch } from "./loop-watch.js";
+import { createSupply, type DraftProducer, type Supply } from "./supply.js";
+import { createWaiter } from "./wait.js";
+
+/** How long the entries that come by themselves are watched, after the first. */
+const watchedMs = 250;
+
+/**
+ * Opens one stream on each target before anything is judged: who does not answer here is unreachable, not non-conforming.
+ * Says also where entries will come from.
+ * @throws HarnessError `unreachable` when a target does not answer, or refuses the call as such.
+ */
+export async function preflight(options: {
+  readonly contract: Contract;
+  readonly targets: Readonly<Partial<Record<Transport, Target>>>;
+  readonly drivers: Readonly<Partial<Record<Transport, Driver>>>;
+  readonly producer: DraftProducer | undefined;
+  readonly producerMissing: string | undefined;
+  readonly watch: LoopWatch;
+  readonly applyMs: number;
+}): Promise<Supply> {
+  const { contract, watch } = options;
+  const state = await producerState(options);
+  const broad = contract.roles.broad ?? Object.values(contract.filters)[0];
+  let background: readonly Entry[] = [];
+  let backgroundPerSecond = 0;
+  for (const transport of ["grpc", "ws"] as const) {
+    const target = options.targets[transport];
+    const driver = options.drivers[transport];
+    if (target === undefined || driver === undefined || broad === undefined) {
+      continue;
+    }
+    const seen = await look({ contract, target, driver, broad, watch, applyMs: state.kind === "ready" ? 400 : options.applyMs });
+    if (seen.entries.length > background.length) {
+      background = seen.entries;
+      backgroundPerSecond = seen.perSecond;
+    }
+  }
+  return createSupply({ contract, producer: options.producer, state, background, backgroundPerSecond });
+}
+
+async function producerState(options: Parameters<typeof preflight>[0]): Promise<Supply["producer"]> {
+  const { contract, producer, producerMissing } = options;
+  if (contract.producer.kind === "declared-none") {
+    return { kind: "declared-none" };
+  }
+  if (producer === undefined) {
+    return { kind: "missing", reason: producerMissing ?? "the contract names no producer" };
+  }
+  const broad = contract.roles.broad;
+  const draft = contract.draft(broad === undefined ? [] : [broad], []);
+  if (draft === undefined) {
+    return { kind: "missing", reason: "the contract gives no way to make an entry" };
+  }
+  const outcome = await producer.produce([draft]);
+  return outcome.kind === "produced" ? { kind: "ready" } : { kind: "missing", reason: outcome.reason };
+}
+
+async function look(options: {
+  readonly contract: Contract;
+  readonly target: Target;
+  readonly driver: Driver;
+  readonly broad: Filter;
+  readonly watch: LoopWatch;
+  readonly applyMs: number;
+}): Promise<{ readonly entries: readonly Entry[]; readonly perSecond: number }> {
+  const { contract, target, driver, broad, watch, applyMs } = options;
+  const waiter = createWaiter(watch);
+  const { conversation, attach, hear } = createConversation({ contract, record: () => undefined, poke: () => waiter.poke() }, "preflight");
+  const connection = await driver.connect(target, { timeoutMs: 5000 });
+  try {
+    const stream = await connection.open({ events: hear });
+    attach(stream);
+    await Promise.race([conversation.send(broad).catch(() => undefined), stream.ended]);
+    const startMs = performance.now();
+    await waiter.until(() => (conversation.arrivals.length > 0 || conversation.end !== undefined ? true : undefined), applyMs);
+    refuseIfNotServed(target, conversation);
+    if (conversation.arrivals.length === 0) {
+      stream.cancel();
+      return { entries: [], perSecond: 0 };
+    }
+    const from = conversation.arrivals.length;
+    const fromMs = performance.now();
+    await waiter.until(() => (conversation.end === undefined && conversation.arrivals.length < 20_000 ? undefined : true), watchedMs);
+    stream.cancel();
+    const seconds = Math.max(performance.now() - fromMs, 1) / 1000;
+    const perSecond = (conversation.arrivals.length - from) / seconds;
+    const alone = perSecond > 0 ? perSecond : conversation.arrivals.length / Math.max((performance.now() - startMs) / 1000, 0.001);
+    // A single entry may be the one that asking for the producer made.
+    return { entries: conversation.arrivals.slice(0, 2000).map((arrival) => arrival.entry), perSecond: conversation.arrivals.length > 3 ? alone : 0 };
+  } finally {
+    await connection.close();
+  }
+}
+
+/** A refusal of the very call, which no filter could have caused. */
+function refuseIfNotServed(target: Target, conversation: { readonly end: import("../core/stream.js").StreamEnd | undefined; readonly openedAtMicros: number | undefined }): void {
+  const { end } = conversation;
+  if (end?.kind !== "rejected" || (target.transport === "ws" && conversation.openedAtMicros !== undefined)) {
+    return;
+  }
+  if (target.transport === "ws") {
+    const auth = end.code === 401 || end.code === 403;
+    throw new HarnessError("unreachable", `${target.url} answered HTTP ${end.code} to the WebSocket upgrade${end.detail === "" ? "" : ` (${end.detail})`}`, {
+      place: target.url,
+      hint: auth ? "pass a credential with --header or --token" : "check the path: the default contract expects /logs/monitor",
+    });
+  }
+  if ([7, 12, 16].includes(end.code)) {
+    throw new HarnessError("unreachable", `${target.url} does not serve ${target.path}: ${describeEnd(end)}`, {
+      place: target.url,
+      hint: end.code === 12 ? "name the method in a contract (--contract), or serve logger.Logger/Monitor" : "pass a credential with --header or --token",
+    });
+  }
+}

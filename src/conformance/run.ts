@@ -1,0 +1,279 @@
+import { performance } from "node:perf_hooks";
+import type { Bounds, Contract, Transport } from "../core/contract.js";
+import { HarnessError, messageOf } from "../core/errors.js";
+import type { CheckRecord } from "../core/report.js";
+import type { Driver } from "../core/stream.js";
+import type { Target } from "../core/target.js";
+import { VerdictSignal, type Verdict } from "../core/verdict.js";
+import type { Check } from "./check.js";
+import { watchLoop } from "./loop-watch.js";
+import { preflight } from "./preflight.js";
+import { createSession, type RunContext, type RunProbe, type Session } from "./session.js";
+import type { DraftProducer } from "./supply.js";
+
+/** One check to be run on one transport. */
+export interface Task {
+  readonly check: Check;
+  readonly transport: Transport;
+}
+
+export interface RunOptions {
+  readonly contract: Contract;
+  readonly targets: Readonly<Partial<Record<Transport, Target>>>;
+  readonly drivers: Readonly<Partial<Record<Transport, Driver>>>;
+  readonly tasks: readonly Task[];
+  readonly producer: DraftProducer | undefined;
+  /** Why there is no producer, in the user's words. */
+  readonly producerMissing?: string;
+  readonly probe: RunProbe;
+  readonly bounds: Bounds;
+  /** How many checks run at once, those that run alone excepted; default 6. */
+  readonly jobs?: number;
+  readonly seed: number;
+  /** How often a failed check is tried again; a pass then is marked flaky. Default 0. */
+  readonly retries?: number;
+  /** Stop after that many failures; default unlimited. What did not run is reported unproven. */
+  readonly maxFailures?: number;
+  readonly restart?: RunContext["restart"];
+  readonly signal?: AbortSignal;
+  readonly onStart?: (task: Task) => void;
+  readonly onRecord?: (record: CheckRecord, done: number, total: number) => void;
+}
+
+export interface RunOutcome {
+  readonly records: readonly CheckRecord[];
+  /** What belongs to no check: the target stopped answering. */
+  readonly problems: readonly string[];
+  readonly targetDied: boolean;
+}
+
+/** Longest time one check may take, whatever it waits for. */
+const checkLimitMs = 60_000;
+
+/**
+ * Runs the tasks: those that do not disturb each other side by side, the others alone afterwards.
+ * @throws HarnessError `unreachable` when a target does not answer at the start.
+ */
+export async function runChecks(options: RunOptions): Promise<RunOutcome> {
+  const watch = watchLoop();
+  try {
+    const supply = await preflight({
+      contract: options.contract,
+      targets: options.targets,
+      drivers: options.drivers,
+      producer: options.producer,
+      producerMissing: options.producerMissing,
+      watch,
+      applyMs: options.bounds.applyMs,
+    });
+    const context: RunContext = {
+      contract: options.contract,
+      targets: options.targets,
+      drivers: options.drivers,
+      supply,
+      probe: options.probe,
+      bounds: options.bounds,
+      watch,
+      seed: options.seed,
+      restart: options.restart,
+    };
+    return await runTasks(context, options);
+  } finally {
+    watch.stop();
+  }
+}
+
+async function runTasks(context: RunContext, options: RunOptions): Promise<RunOutcome> {
+  const records: CheckRecord[] = [];
+  const problems = new Set<string>();
+  let failures = 0;
+  const stopped = (): string | undefined => {
+    if (options.signal?.aborted === true) {
+      return "the run was interrupted before it";
+    }
+    return failures >= (options.maxFailures ?? Infinity) ? `the run stopped after ${failures} failures (--max-failures)` : undefined;
+  };
+  const perform = async (task: Task): Promise<void> => {
+    const why = stopped();
+    let record: CheckRecord;
+    if (why !== undefined) {
+      record = recordOf(context, task, { verdict: { status: "unproven", lacked: why }, elapsedMs: 0 });
+    } else {
+      options.onStart?.(task);
+      record = await attempt(context, task, options, (problem) => problems.add(problem));
+    }
+    if (record.status === "failed") {
+      failures += 1;
+    }
+    records.push(record);
+    options.onRecord?.(record, records.length, options.tasks.length);
+  };
+
+  const together = options.tasks.filter(({ check }) => check.exclusive !== true && check.last !== true);
+  const alone = options.tasks.filter(({ check }) => check.exclusive === true && check.last !== true);
+  const last = options.tasks.filter(({ check }) => check.last === true);
+  const queue = [...together];
+  const worker = async (): Promise<void> => {
+    for (let task = queue.shift(); task !== undefined; task = queue.shift()) {
+      await perform(task);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(1, options.jobs ?? 6) }, worker));
+  for (const task of [...alone, ...last]) {
+    await perform(task);
+  }
+  return { records: withConsequences(inOrder(records, options.tasks), options.tasks), problems: [...problems], targetDied: problems.size > 0 };
+}
+
+async function attempt(context: RunContext, task: Task, options: RunOptions, problem: (text: string) => void): Promise<CheckRecord> {
+  const attempts = 1 + (options.retries ?? 0);
+  let record: CheckRecord | undefined;
+  for (let n = 1; n <= attempts; n++) {
+    const outcome = await performOnce(context, task, options.signal, problem);
+    record = recordOf(context, task, outcome);
+    if (record.status !== "failed" && record.status !== "broken") {
+      return n === 1 ? record : { ...record, flaky: n };
+    }
+  }
+  return record as CheckRecord;
+}
+
+interface Outcome {
+  readonly verdict: Verdict;
+  readonly elapsedMs: number;
+  readonly session?: Session;
+  readonly ends?: readonly string[];
+}
+
+async function performOnce(context: RunContext, task: Task, signal: AbortSignal | undefined, problem: (text: string) => void): Promise<Outcome> {
+  const { check, transport } = task;
+  const startMs = performance.now();
+  const driver = context.drivers[transport];
+  const missing = check.needs?.includes("wire") === true && driver !== undefined && driver.hides.length > 0;
+  if (missing) {
+    return { verdict: { status: "unproven", lacked: `a driver that shows the wire: ${driver.name} hides ${driver.hides.join("; ")}` }, elapsedMs: 0 };
+  }
+  const owned = createSession(context, transport, context.seed ^ hashOf(`${check.id}|${transport}`));
+  const { session } = owned;
+  let timer: NodeJS.Timeout | undefined;
+  const abort = (): void => session.waiter.abort(new VerdictSignal({ status: "unproven", lacked: "the run was interrupted" }));
+  signal?.addEventListener("abort", abort, { once: true });
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const late = new VerdictSignal({ status: "broken", cause: `the check did not finish within ${checkLimitMs / 1000} s` });
+      session.waiter.abort(late);
+      reject(late);
+    }, checkLimitMs);
+  });
+  const interrupted = new Promise<never>((_, reject) => {
+    signal?.addEventListener("abort", () => reject(new VerdictSignal({ status: "unproven", lacked: "the run was interrupted" })), { once: true });
+  });
+  let verdict: Verdict = { status: "passed" };
+  try {
+    await Promise.race([check.run(session), limit, interrupted]);
+  } catch (thrown) {
+    verdict = verdictOf(thrown, check, problem);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  }
+  const elapsedMs = performance.now() - startMs;
+  const ends = owned.ends();
+  await owned.close();
+  return { verdict, elapsedMs, session, ends };
+}
+
+function verdictOf(thrown: unknown, check: Check, problem: (text: string) => void): Verdict {
+  if (thrown instanceof VerdictSignal) {
+    const { verdict } = thrown;
+    if (verdict.status === "failed" && check.level === "should") {
+      return { ...verdict, status: "warned" };
+    }
+    if (verdict.status === "failed" && check.level === "info") {
+      return { status: "passed", note: verdict.actual };
+    }
+    return verdict;
+  }
+  if (thrown instanceof HarnessError && (thrown.code === "unreachable" || thrown.code === "target-died")) {
+    problem(thrown.message);
+    return { status: "broken", cause: `the target stopped accepting connections: ${thrown.message}` };
+  }
+  return { status: "broken", cause: thrown instanceof Error ? (thrown.stack ?? thrown.message) : messageOf(thrown) };
+}
+
+function recordOf(context: RunContext, task: Task, outcome: Outcome): CheckRecord {
+  const { check, transport } = task;
+  const { verdict, session } = outcome;
+  const driver = context.drivers[transport];
+  const use = session?.waiter.use;
+  const kept = verdict.status !== "passed" && verdict.status !== "not-applicable" && session !== undefined;
+  return {
+    id: check.id,
+    transport,
+    driver: driver?.name ?? (transport === "grpc" ? "grpc-wire" : "websocket-wire"),
+    level: check.level,
+    status: verdict.status,
+    requirement: check.requirement,
+    clause: check.clause,
+    ...("expected" in verdict ? { expected: verdict.expected, actual: verdict.actual } : {}),
+    ...reasonOf(verdict),
+    elapsedMs: round(outcome.elapsedMs),
+    ...(use === undefined ? {} : { usedMs: round(use.usedMs), boundMs: use.boundMs }),
+    ends: outcome.ends ?? [],
+    ...(kept ? { timeline: session.timeline.events, timelineDropped: session.timeline.dropped } : {}),
+  };
+}
+
+function reasonOf(verdict: Verdict): { readonly reason?: string } {
+  switch (verdict.status) {
+    case "unproven":
+      return { reason: verdict.lacked };
+    case "not-applicable":
+      return { reason: verdict.declared };
+    case "broken":
+      return { reason: verdict.cause };
+    case "known-failing":
+      return { reason: verdict.reason };
+    case "passed":
+      return verdict.note === undefined ? {} : { reason: verdict.note };
+    default:
+      return {};
+  }
+}
+
+/** Names, for each failure, the most basic failed check that explains it on the same transport. */
+function withConsequences(records: readonly CheckRecord[], tasks: readonly Task[]): CheckRecord[] {
+  const bad = new Set(records.filter((record) => record.status === "failed").map((record) => `${record.id}|${record.transport}`));
+  const dependsOn = new Map(tasks.map(({ check }) => [check.id as string, check.dependsOn ?? []]));
+  const rootOf = (id: string, transport: Transport, seen: ReadonlySet<string>): string | undefined => {
+    for (const basic of dependsOn.get(id) ?? []) {
+      if (!seen.has(basic) && bad.has(`${basic}|${transport}`)) {
+        return rootOf(basic, transport, new Set([...seen, basic])) ?? basic;
+      }
+    }
+    return undefined;
+  };
+  return records.map((record) => {
+    const root = record.status === "failed" || record.status === "warned" ? rootOf(record.id, record.transport, new Set([record.id])) : undefined;
+    return root === undefined ? record : { ...record, consequenceOf: root };
+  });
+}
+
+function inOrder(records: readonly CheckRecord[], tasks: readonly Task[]): CheckRecord[] {
+  const place = new Map(tasks.map(({ check, transport }, index) => [`${check.id}|${transport}`, index]));
+  const at = (record: CheckRecord): number => place.get(`${record.id}|${record.transport}`) ?? Infinity;
+  return records.toSorted((a, b) => at(a) - at(b));
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 10) / 10;
+}
+
+/** FNV-1a, so that a check's random choices do not depend on which others run. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) {
+    hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  }
+  return hash >>> 0;
+}

@@ -1,0 +1,374 @@
+import { performance } from "node:perf_hooks";
+import type { Bounds, Contract, Filter, Roles, Transport } from "../core/contract.js";
+import { HarnessError, messageOf } from "../core/errors.js";
+import type { Connection, Driver } from "../core/stream.js";
+import type { Target } from "../core/target.js";
+import { createTimeline, type Timeline, type TimelineEvent } from "../core/timeline.js";
+import { broken, fail, notApplicable, unproven } from "../core/verdict.js";
+import { createConversation, describeEnd, type Arrival, type Conversation } from "./conversation.js";
+import type { LoopWatch } from "./loop-watch.js";
+import type { Supply } from "./supply.js";
+import { createWaiter, type Waiter } from "./wait.js";
+
+/** What a probe of the server can tell; each value where the probe has it. */
+export interface ProbeReading {
+  readonly openStreams?: number;
+  readonly rssBytes?: number;
+  readonly cpuMicros?: number;
+  readonly threads?: number;
+  readonly openFiles?: number;
+}
+
+/** Reads what the server holds; `unavailable` says why not. */
+export interface RunProbe {
+  readonly state: { readonly kind: "ready" } | { readonly kind: "missing"; readonly reason: string } | { readonly kind: "declared-none" };
+  read(): Promise<ProbeReading | { readonly kind: "unavailable"; readonly reason: string }>;
+}
+
+/** What all checks of one run share. */
+export interface RunContext {
+  readonly contract: Contract;
+  readonly targets: Readonly<Partial<Record<Transport, Target>>>;
+  readonly drivers: Readonly<Partial<Record<Transport, Driver>>>;
+  readonly supply: Supply;
+  readonly probe: RunProbe;
+  readonly bounds: Bounds;
+  readonly watch: LoopWatch;
+  readonly seed: number;
+  /** Stops the target gracefully and starts it again; absent when the harness did not start it. */
+  readonly restart: { stop(): Promise<void>; start(): Promise<void> } | undefined;
+}
+
+export interface OpenStream {
+  /** Sent at once; its effect is not awaited. */
+  readonly filter?: Filter;
+  /** Another transport than the session's. */
+  readonly transport?: Transport;
+  /** Share this connection instead of dialling one. */
+  readonly connection?: Connection;
+  readonly headers?: readonly (readonly [string, string])[];
+  readonly grpcTimeout?: string;
+}
+
+/** What a check gets: streams that it need not close, waits that are bounded, entries on demand, and words for its verdict. */
+export interface Session {
+  readonly transport: Transport;
+  readonly contract: Contract;
+  readonly target: Target;
+  readonly bounds: Bounds;
+  readonly supply: Supply;
+  readonly probe: RunProbe;
+  readonly context: RunContext;
+  readonly timeline: Timeline;
+  readonly waiter: Waiter;
+  /** A seeded random number in [0, 1). */
+  random(): number;
+  /** The filters of a role; unproven when the contract names none. */
+  role<K extends keyof Roles>(name: K): NonNullable<Roles[K]>;
+  connect(transport?: Transport): Promise<Connection>;
+  open(options?: OpenStream): Promise<Conversation>;
+  /** `until` of the waiter, on anything that any stream of this session hears. */
+  until<T>(test: () => T | undefined, boundMs: number, options?: { readonly quiet?: boolean }): Promise<T | undefined>;
+  /** Opens a stream with the filter and awaits its first matching entry. */
+  flowing(filter: Filter, options?: Omit<OpenStream, "filter">): Promise<Conversation>;
+  /** Sends the filter and awaits the first entry that it, and not the filter before it, lets through. */
+  change(conversation: Conversation, filter: Filter, boundMs?: number): Promise<Arrival>;
+  /** Awaits an entry at or after `since` that `filter` and none of `unless` lets through, making such entries meanwhile. */
+  effect(conversation: Conversation, filter: Filter, options?: { readonly unless?: readonly Filter[]; readonly since?: number; readonly boundMs?: number }): Promise<Arrival>;
+  /** Writes an entry that the stream's filter lets through and awaits it there: whatever was due before it has come. */
+  barrier(conversation: Conversation, filter?: Filter): Promise<Arrival>;
+  /** Awaits the stream's end; fails after the bound. */
+  ends(conversation: Conversation, boundMs?: number): Promise<NonNullable<Conversation["end"]>>;
+  /** Awaits a clean end as the contract has it; fails otherwise. */
+  endsCleanly(conversation: Conversation, boundMs?: number): Promise<void>;
+  /** A fixed wait, for what shows in nothing; at most 200 ms. */
+  settle(ms: number): Promise<void>;
+  /** Adds a local event to the timeline. */
+  note(what: string, offending?: boolean): void;
+  record(event: Omit<TimelineEvent, "atMs"> & { readonly atMicros?: number }): void;
+  /** To be closed when the check is over, in reverse order. */
+  defer(close: () => void | Promise<void>): void;
+}
+
+const sentinelEveryMs = 60;
+const connectTimeoutMs = 5000;
+
+/** A session and what only the runner may do with it. */
+export interface OwnedSession {
+  readonly session: Session;
+  /** How the streams ended, in the order in which they were opened. */
+  ends(): string[];
+  close(): Promise<void>;
+}
+
+export function createSession(context: RunContext, transport: Transport, seed: number): OwnedSession {
+  const target = context.targets[transport];
+  if (target === undefined) {
+    throw new Error(`session on ${transport} without a target`);
+  }
+  const { contract, supply } = context;
+  const startMicros = performance.now() * 1000;
+  const timeline = createTimeline();
+  const waiter = createWaiter(context.watch);
+  const conversations: Conversation[] = [];
+  const closers: (() => void | Promise<void>)[] = [];
+  const random = mulberry32(seed);
+
+  const record: Session["record"] = (event) => {
+    const { atMicros, ...rest } = event;
+    timeline.add({ ...rest, atMs: ((atMicros ?? performance.now() * 1000) - startMicros) / 1000 });
+  };
+
+  const session: Session = {
+    transport,
+    contract,
+    target,
+    bounds: context.bounds,
+    supply,
+    probe: context.probe,
+    context,
+    timeline,
+    waiter,
+    random,
+    record,
+    role(name) {
+      const role = contract.roles[name];
+      if (role === undefined || (Array.isArray(role) && role.length === 0)) {
+        unproven(`the contract names no filter for the role "${name}"`);
+      }
+      return role as NonNullable<Roles[typeof name]>;
+    },
+    async connect(on = transport) {
+      const driver = context.drivers[on];
+      const onTarget = context.targets[on];
+      if (driver === undefined || onTarget === undefined) {
+        unproven(`a ${on === "grpc" ? "gRPC" : "WebSocket"} URL of the same server`);
+      }
+      const connection = await driver.connect(onTarget, { timeoutMs: connectTimeoutMs });
+      closers.push(() => connection.close());
+      return connection;
+    },
+    async open(options = {}) {
+      const connection = options.connection ?? (await session.connect(options.transport));
+      const label = String.fromCharCode(97 + (conversations.length % 26)) + (conversations.length < 26 ? "" : String(Math.floor(conversations.length / 26)));
+      const { conversation, attach, hear } = createConversation({ contract, record, poke: () => waiter.poke() }, label);
+      conversations.push(conversation);
+      const stream = await connection.open({
+        events: hear,
+        ...(options.headers === undefined ? {} : { headers: options.headers }),
+        ...(options.grpcTimeout === undefined ? {} : { grpcTimeout: options.grpcTimeout }),
+      });
+      attach(stream);
+      closers.push(() => {
+        if (conversation.end === undefined) {
+          stream.cancel();
+        }
+      });
+      record({ stream: label, direction: "sent", what: "open" });
+      if (options.filter !== undefined) {
+        await conversation.send(options.filter);
+      }
+      return conversation;
+    },
+    until: (test, boundMs, options) => waiter.until(test, boundMs, options),
+    async flowing(filter, options = {}) {
+      const conversation = await session.open({ ...options, filter });
+      await session.effect(conversation, filter, { since: 0 });
+      return conversation;
+    },
+    async change(conversation, filter, boundMs) {
+      const before = conversation.filter;
+      const since = conversation.arrivals.length;
+      await conversation.send(filter);
+      return session.effect(conversation, filter, { unless: before === undefined ? [] : [before], since, ...(boundMs === undefined ? {} : { boundMs }) });
+    },
+    async effect(conversation, filter, options = {}) {
+      const unless = options.unless ?? [];
+      const boundMs = options.boundMs ?? context.bounds.applyMs;
+      const since = options.since ?? conversation.arrivals.length;
+      const lacked = supply.lacks([filter], unless);
+      if (lacked !== undefined) {
+        unproven(lacked);
+      }
+      let cursor = since;
+      const stop = sentinels(session, [filter], unless);
+      const found = await session
+        .until(() => {
+          for (; cursor < conversation.arrivals.length; cursor++) {
+            const arrival = conversation.arrivals[cursor];
+            if (arrival !== undefined && filter.matches(arrival.entry) && !unless.some((other) => other.matches(arrival.entry))) {
+              return arrival;
+            }
+          }
+          return conversation.end === undefined ? undefined : "ended";
+        }, boundMs)
+        .finally(stop);
+      if (found === undefined || found === "ended") {
+        const others = conversation.arrivals.length - since;
+        const expected = `an entry that matches "${filter.name}"${unless.length === 0 ? "" : ` and not "${unless.map((other) => other.name).join('", "')}"`} within ${boundMs} ms of the filter`;
+        if (conversation.end !== undefined) {
+          fail(expected, `the stream ended: ${describeEnd(conversation.end)}`);
+        }
+        fail(expected, others === 0 ? "no entry at all" : `none; ${others} other ${others === 1 ? "entry" : "entries"} came`);
+      }
+      return found;
+    },
+    async barrier(conversation, filter = conversation.filter) {
+      if (filter === undefined) {
+        throw new Error("a barrier needs a filter in effect");
+      }
+      const since = conversation.arrivals.length;
+      const produced = await supply.produce([filter], []);
+      if (produced.kind === "unavailable") {
+        const lacked = supply.lacks([filter], []);
+        if (lacked !== undefined) {
+          unproven(lacked);
+        }
+        // Entries that come by themselves: the third after the act was written after it.
+        return awaitArrival(session, conversation, () => conversation.arrivals[since + 2], `a further entry that matches "${filter.name}"`);
+      }
+      const token = produced.tokens[0];
+      let cursor = since;
+      return awaitArrival(
+        session,
+        conversation,
+        () => {
+          for (; cursor < conversation.arrivals.length; cursor++) {
+            if (conversation.arrivals[cursor]?.token === token) {
+              return conversation.arrivals[cursor];
+            }
+          }
+          return undefined;
+        },
+        `the entry "${token ?? ""}", written after the filter "${filter.name}" was in effect, within ${context.bounds.applyMs} ms`,
+      );
+    },
+    async ends(conversation, boundMs = context.bounds.endMs) {
+      const end = await session.until(() => conversation.end, boundMs);
+      if (end === undefined) {
+        fail(`the stream ends within ${boundMs} ms`, "it is still open");
+      }
+      return end;
+    },
+    async endsCleanly(conversation, boundMs = context.bounds.endMs) {
+      const end = await session.ends(conversation, boundMs);
+      const wanted = transport === "grpc" ? "status OK" : "Close 1000";
+      const { cleanEnd } = contract.semantics;
+      const accepted = end.kind === "completed" || (end.kind === "rejected" && (transport === "grpc" ? cleanEnd.grpcStatuses : cleanEnd.wsCodes).includes(end.code));
+      if (!accepted) {
+        fail(`a clean end: ${wanted}`, describeEnd(end));
+      }
+    },
+    async settle(ms) {
+      if (ms > 200) {
+        throw new Error(`a fixed wait of ${ms} ms is more than a check may take`);
+      }
+      await session.until(() => undefined, ms, { quiet: true });
+    },
+    note(what, offending) {
+      record({ stream: "check", direction: "local", what, ...(offending === undefined ? {} : { offending }) });
+    },
+    defer(close) {
+      closers.push(close);
+    },
+  };
+
+  return {
+    session,
+    ends: () => conversations.map((conversation) => (conversation.end === undefined ? "open" : conversation.end.native)),
+    async close() {
+      for (const close of closers.reverse()) {
+        try {
+          await close();
+        } catch (thrown) {
+          record({ stream: "check", direction: "local", what: `closing: ${messageOf(thrown)}` });
+        }
+      }
+    },
+  };
+}
+
+/** Makes such entries every 60 ms until stopped: a filter takes effect at a time that nobody announces. */
+function sentinels(session: Session, yes: readonly Filter[], no: readonly Filter[]): () => void {
+  if (session.supply.producer.kind !== "ready") {
+    return () => undefined;
+  }
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+  const next = async (): Promise<void> => {
+    const produced = await session.supply.produce(yes, no);
+    if (!stopped && produced.kind === "produced") {
+      timer = setTimeout(() => void next(), sentinelEveryMs);
+    } else if (!stopped && produced.kind === "unavailable") {
+      session.note(`no entry made: ${produced.reason}`);
+    }
+  };
+  void next().catch((thrown: unknown) => session.note(`no entry made: ${messageOf(thrown)}`));
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+  };
+}
+
+async function awaitArrival(session: Session, conversation: Conversation, find: () => Arrival | undefined, expected: string): Promise<Arrival> {
+  const found = await session.until(() => find() ?? (conversation.end === undefined ? undefined : ("ended" as const)), session.bounds.applyMs);
+  if (found === undefined || found === "ended") {
+    fail(expected, conversation.end === undefined ? "it did not come" : `the stream ended: ${describeEnd(conversation.end)}`);
+  }
+  return found;
+}
+
+/** Why the probe cannot tell, as a verdict; returns when it can. */
+export function requireProbe(session: Session): void {
+  const { state } = session.probe;
+  if (state.kind === "declared-none") {
+    notApplicable("the contract declares that there is no probe");
+  }
+  if (state.kind === "missing") {
+    unproven(`a probe of the server's open streams: ${state.reason}`);
+  }
+}
+
+/** Why entries cannot be made on demand, as a verdict; returns when they can. */
+export function requireProducer(session: Session): void {
+  const { producer } = session.supply;
+  if (producer.kind === "declared-none") {
+    notApplicable("the contract declares that there is no producer");
+  }
+  if (producer.kind === "missing") {
+    unproven(`a producer: ${producer.reason}`);
+  }
+}
+
+/** The number of streams that the server says it holds. */
+export async function openStreams(session: Session): Promise<number> {
+  const reading = await session.probe.read();
+  if ("kind" in reading) {
+    unproven(`a probe of the server's open streams: ${reading.reason}`);
+  }
+  if (reading.openStreams === undefined) {
+    unproven("a probe that counts open streams");
+  }
+  session.record({ stream: "probe", direction: "received", what: `${reading.openStreams} open streams` });
+  return reading.openStreams;
+}
+
+/** Turns what a check threw while connecting into words: an unreachable target in mid-run is no fault of the check. */
+export function unreachableAsBroken(thrown: unknown): never {
+  if (thrown instanceof HarnessError && thrown.code === "unreachable") {
+    broken(`the target did not accept a connection: ${thrown.message}`);
+  }
+  throw thrown;
+}
+
+/** Small seeded generator (mulberry32): uniform in [0, 1). */
+export function mulberry32(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}

@@ -1,0 +1,107 @@
+import { randomBytes } from "node:crypto";
+import type { Contract, Entry, EntryDraft, Filter } from "../core/contract.js";
+import { tokenOf } from "../core/contract.js";
+
+/** What came of asking for entries. */
+export type Produced =
+  | { readonly kind: "produced"; readonly tokens: readonly string[] }
+  /** The contract gives no way to make such an entry, or the producer is not there. */
+  | { readonly kind: "unavailable"; readonly reason: string };
+
+/** The part of a producer that the checks use; `produce` resolves once the entries are in the log. */
+export interface DraftProducer {
+  produce(drafts: readonly EntryDraft[]): Promise<{ readonly kind: "produced" } | { readonly kind: "unavailable"; readonly reason: string } | { readonly kind: "failed"; readonly reason: string }>;
+}
+
+/** Where entries come from during a run: made on demand, or those that come by themselves. */
+export interface Supply {
+  /** Whether entries can be made on demand; else why not. */
+  readonly producer: { readonly kind: "ready" } | { readonly kind: "missing"; readonly reason: string } | { readonly kind: "declared-none" };
+  /** Entries that came by themselves while the run began. */
+  readonly background: readonly Entry[];
+  /** Entries a second that come by themselves through the broad filter; 0 when none were seen. */
+  readonly backgroundPerSecond: number;
+  /** Makes `count` entries that all of `yes` and none of `no` let through, each with a token of its own. */
+  produce(yes: readonly Filter[], no: readonly Filter[], count?: number): Promise<Produced>;
+  /** Writes the drafts, in order, as one batch where the producer can. */
+  write(drafts: readonly EntryDraft[]): Promise<Produced>;
+  /** One draft with a fresh token, to be put in order with others before `write`. */
+  draft(yes: readonly Filter[], no: readonly Filter[]): EntryDraft | undefined;
+  /** Why no such entry can be expected, or undefined when one can. */
+  lacks(yes: readonly Filter[], no: readonly Filter[]): string | undefined;
+}
+
+/** A token that no other run uses. */
+export function freshToken(): string {
+  return `hc-${randomBytes(6).toString("hex")}`;
+}
+
+export function createSupply(options: {
+  readonly contract: Contract;
+  readonly producer: DraftProducer | undefined;
+  readonly state: Supply["producer"];
+  readonly background: readonly Entry[];
+  readonly backgroundPerSecond: number;
+}): Supply {
+  const { contract, producer, state, background, backgroundPerSecond } = options;
+  const tokenField = contract.entries.token;
+
+  const draft = (yes: readonly Filter[], no: readonly Filter[]): EntryDraft | undefined => {
+    const base = contract.draft(yes, no);
+    if (base === undefined || tokenField === undefined) {
+      return base;
+    }
+    // A filter may ask for a text in the token's own field: the token then goes behind it.
+    const wanted = base[tokenField];
+    return { ...base, [tokenField]: wanted === undefined || wanted === "" ? freshToken() : `${wanted} ${freshToken()}` };
+  };
+  const write = async (drafts: readonly EntryDraft[]): Promise<Produced> => {
+    if (producer === undefined || state.kind !== "ready") {
+      return { kind: "unavailable", reason: state.kind === "missing" ? state.reason : "no producer" };
+    }
+    const outcome = await producer.produce(drafts);
+    if (outcome.kind !== "produced") {
+      return { kind: "unavailable", reason: outcome.reason };
+    }
+    return { kind: "produced", tokens: drafts.map((made) => (tokenField === undefined ? "" : (made[tokenField] ?? ""))) };
+  };
+
+  return {
+    producer: state,
+    background,
+    backgroundPerSecond,
+    draft,
+    write,
+    async produce(yes, no, count = 1) {
+      const drafts: EntryDraft[] = [];
+      for (let i = 0; i < count; i++) {
+        const made = draft(yes, no);
+        if (made === undefined) {
+          return { kind: "unavailable", reason: `the contract gives no way to make an entry that matches ${names(yes)}${no.length === 0 ? "" : ` but not ${names(no)}`}` };
+        }
+        drafts.push(made);
+      }
+      return write(drafts);
+    },
+    lacks(yes, no) {
+      if (state.kind === "ready" && contract.draft(yes, no) !== undefined) {
+        return undefined;
+      }
+      const comes = background.some((entry) => yes.every((filter) => filter.matches(entry)) && !no.some((filter) => filter.matches(entry)));
+      if (comes && backgroundPerSecond > 0) {
+        return undefined;
+      }
+      return `an entry that matches ${names(yes)}${no.length === 0 ? "" : ` but not ${names(no)}`}: ${state.kind === "missing" ? state.reason : "there is no producer"}, and none comes by itself`;
+    },
+  };
+}
+
+/** Whether an arrival's token is among those produced. */
+export function hasToken(contract: Contract, entry: Entry, tokens: ReadonlySet<string>): boolean {
+  const token = tokenOf(contract.entries, entry);
+  return token !== undefined && tokens.has(token);
+}
+
+function names(filters: readonly Filter[]): string {
+  return filters.map((filter) => `"${filter.name}"`).join(" and ");
+}
