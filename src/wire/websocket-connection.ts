@@ -1,0 +1,386 @@
+import type { Socket } from "node:net";
+import { MessageInflater, deflateMessage } from "./websocket-deflate.js";
+import type { Frame, FrameHeader, FrameToSend } from "./websocket-frames.js";
+import { FrameDecoder, encodeClosePayload, encodeFrame, opcodes, rsv1 } from "./websocket-frames.js";
+import type { DeflateParameters } from "./websocket-handshake.js";
+import type { Message } from "./websocket-messages.js";
+import { MessageAssembler } from "./websocket-messages.js";
+import { closeCodeFor, headerViolations, parseClosePayload } from "./websocket-violations.js";
+import { WireError } from "./wire-error.js";
+
+/** What the server did, in order. `atMicros` (from `performance.now()`) is when the chunk came that completed it. */
+export type WebSocketEvent =
+  | ({ readonly kind: "message"; readonly atMicros: number } & Message)
+  | { readonly kind: "ping" | "pong"; readonly payload: Uint8Array; readonly atMicros: number }
+  | { readonly kind: "close"; readonly code: number | undefined; readonly reason: string; readonly payload: Uint8Array; readonly atMicros: number }
+  | { readonly kind: "violation"; readonly error: WireError; readonly atMicros: number }
+  | { readonly kind: "fin"; readonly atMicros: number }
+  /** A reset, or another error of the socket; `cause` is its code, like "ECONNRESET". */
+  | { readonly kind: "rst"; readonly cause: string; readonly atMicros: number };
+
+export interface CloseRecord {
+  /** undefined: a Close frame without payload. */
+  readonly code: number | undefined;
+  readonly reason: string;
+  readonly atMicros: number;
+}
+
+/** How a connection finished. */
+export interface WebSocketEnd {
+  /** The first Close frame of the server. */
+  readonly closeReceived: CloseRecord | undefined;
+  /** The first Close frame of ours, written to the socket. */
+  readonly closeSent: CloseRecord | undefined;
+  /**
+   * What ended TCP first: the server's FIN or reset, ourselves (endTcp, destroy, or a violation that failed the connection), or our patience, when
+   * the server left TCP open for `closeWithinMs` after a Close frame.
+   */
+  readonly tcp: "fin" | "rst" | "local" | "timeout";
+  /** The socket's error code, where it had one. */
+  readonly tcpError: string | undefined;
+  readonly tcpEndedAtMicros: number;
+  /** The first violation. */
+  readonly violation: WireError | undefined;
+  /** Both Close frames, legal, then the server's FIN. */
+  readonly cleanClose: boolean;
+}
+
+export interface WebSocketConnectionOptions {
+  /** Hears everything of the server, synchronously; may also be set on the connection before control returns to the event loop. */
+  readonly onEvent?: ((event: WebSocketEvent) => void) | undefined;
+  /** Hears every whole frame, both ways, before what it means; raw bytes sent are no frames. */
+  readonly onFrame?: ((direction: "sent" | "received", frame: Frame, atMicros: number) => void) | undefined;
+  /** Answer pings; default true. */
+  readonly autoPong?: boolean | undefined;
+  /** Answer a Close frame with the same code; default true. */
+  readonly autoCloseReply?: boolean | undefined;
+  /** "fail" (default): a violation sends Close and FIN, and nothing more is delivered. "observe": reports it and goes on where framing allows. */
+  readonly violations?: "fail" | "observe" | undefined;
+  /** Bound on a message, also inflated, and on a frame; default 16 MiB. */
+  readonly maxMessageBytes?: number | undefined;
+  /** After a Close frame, sent or received, or our FIN: how long the server may leave TCP open before it is destroyed; default 5000. */
+  readonly closeWithinMs?: number | undefined;
+}
+
+/** What the upgrade hands over. */
+export interface UpgradedSocket {
+  readonly socket: Socket;
+  /** The socket under TLS, where there is one: it alone can reset. */
+  readonly tcpSocket: Socket;
+  /** Bytes of the connection read so far. */
+  readonly firstByte: number;
+  readonly deflate: DeflateParameters | undefined;
+  /** What was read behind the response head, and when. */
+  readonly rest: { readonly chunk: Uint8Array; readonly atMicros: number };
+}
+
+/** Bytes of pongs that a server may leave unread before only its latest ping is answered (RFC 6455 §5.5.3 allows that). */
+const maxQueuedPongBytes = 65536;
+
+export function nowMicros(): number {
+  return Math.floor(performance.now() * 1000);
+}
+
+/** A client's side of a WebSocket after the 101: sends anything, hides nothing. */
+export class WebSocketConnection {
+  onEvent: ((event: WebSocketEvent) => void) | undefined;
+  autoPong: boolean;
+  autoCloseReply: boolean;
+  bytesReceived: number;
+  /** Since the upgrade. */
+  bytesSent = 0;
+  framesReceived = 0;
+  lastInboundAtMicros = nowMicros();
+  /** Settles when the socket is closed; never rejects. */
+  readonly ended: Promise<WebSocketEnd>;
+  /** The first 100, in order. */
+  readonly violations: WireError[] = [];
+
+  private readonly socket: Socket;
+  private readonly tcpSocket: Socket;
+  private readonly options: WebSocketConnectionOptions;
+  private readonly decoder: FrameDecoder;
+  private readonly messages: MessageAssembler;
+  private readonly deflate: DeflateParameters | undefined;
+  private readonly maxMessageBytes: number;
+  private settleEnd!: (end: WebSocketEnd) => void;
+  private closeReceived: CloseRecord | undefined;
+  private closeSent: CloseRecord | undefined;
+  private tcpEnd: { readonly by: WebSocketEnd["tcp"]; readonly atMicros: number } | undefined;
+  private tcpError: string | undefined;
+  private failed = false;
+  private paused = false;
+  private held: UpgradedSocket["rest"] | undefined;
+  private chunkAtMicros = 0;
+  private pingToAnswer: Uint8Array | undefined;
+  private closeTimer: NodeJS.Timeout | undefined;
+
+  constructor(upgraded: UpgradedSocket, options: WebSocketConnectionOptions) {
+    this.socket = upgraded.socket;
+    this.tcpSocket = upgraded.tcpSocket;
+    this.options = options;
+    this.onEvent = options.onEvent;
+    this.autoPong = options.autoPong ?? true;
+    this.autoCloseReply = options.autoCloseReply ?? true;
+    this.bytesReceived = upgraded.firstByte;
+    this.deflate = upgraded.deflate;
+    this.maxMessageBytes = options.maxMessageBytes ?? 16 * 1024 * 1024;
+    const inflater =
+      upgraded.deflate === undefined
+        ? undefined
+        : new MessageInflater({ serverNoContextTakeover: upgraded.deflate.serverNoContextTakeover, maxMessageBytes: this.maxMessageBytes });
+    this.messages = new MessageAssembler({ maxMessageBytes: this.maxMessageBytes, inflater });
+    this.decoder = new FrameDecoder(
+      { onHeader: (header) => this.receiveHeader(header), onFrame: (frame) => this.receiveFrame(frame) },
+      { maxPayloadBytes: this.maxMessageBytes, firstByte: upgraded.firstByte },
+    );
+    this.ended = new Promise((resolve) => (this.settleEnd = resolve));
+    this.socket.on("data", (chunk: Buffer) => this.receiveChunk(chunk, nowMicros()));
+    this.socket.on("end", () => this.receiveFin());
+    this.socket.on("error", (error: NodeJS.ErrnoException) => this.receiveError(error));
+    this.socket.on("close", () => this.finish());
+    this.socket.on("drain", () => this.answerHeldPing());
+    this.held = upgraded.rest;
+    // Whoever awaits the upgrade can listen, or pause, before the first event.
+    this.socket.pause();
+    setImmediate(() => {
+      if (!this.paused) this.resume();
+    });
+  }
+
+  /** Resolves true once the operating system took the bytes (awaiting it is back-pressure), false if the connection was gone; never rejects. */
+  sendText(text: string): Promise<boolean> {
+    return this.sendMessage(opcodes.text, Buffer.from(text, "utf8"));
+  }
+
+  /** Like {@link sendText}. */
+  sendBinary(bytes: Uint8Array): Promise<boolean> {
+    return this.sendMessage(opcodes.binary, bytes);
+  }
+
+  sendPing(payload: Uint8Array | string = ""): Promise<boolean> {
+    return this.sendFrame({ opcode: opcodes.ping, payload });
+  }
+
+  sendPong(payload: Uint8Array | string = ""): Promise<boolean> {
+    return this.sendFrame({ opcode: opcodes.pong, payload });
+  }
+
+  /** Sends a Close frame, without payload where no code is given; the server has `closeWithinMs` from then on. */
+  sendClose(code?: number, reason?: string): Promise<boolean> {
+    return this.sendFrame({ opcode: opcodes.close, payload: encodeClosePayload(code, reason) });
+  }
+
+  /** Sends one frame as it is, legal or not. */
+  sendFrame(frame: FrameToSend): Promise<boolean> {
+    const bytes = encodeFrame(frame);
+    const atMicros = nowMicros();
+    if (frame.opcode === opcodes.close) this.noteCloseSent(frame, atMicros);
+    this.options.onFrame?.("sent", sentFrame(frame, bytes, this.bytesSent), atMicros);
+    return this.sendBytes(bytes);
+  }
+
+  /** Sends bytes as they are. */
+  sendBytes(bytes: Uint8Array): Promise<boolean> {
+    if (!this.socket.writable) return Promise.resolve(false);
+    this.bytesSent += bytes.length;
+    return new Promise((resolve) => {
+      this.socket.write(bytes, (error) => resolve(error === undefined || error === null));
+    });
+  }
+
+  /** Stops reading the socket, so that TCP's window closes; what was read already is still delivered. */
+  pause(): void {
+    if (this.failed) return;
+    this.paused = true;
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.paused = false;
+    const { held } = this;
+    this.held = undefined;
+    if (held !== undefined) this.receiveChunk(held.chunk, held.atMicros);
+    if (!this.paused) this.socket.resume();
+  }
+
+  /** Sends FIN behind what was sent, without a Close frame. */
+  endTcp(): void {
+    this.noteTcpEnd("local");
+    this.socket.end();
+    this.startCloseTimer();
+  }
+
+  /** Sends a TCP reset at once. */
+  destroy(): void {
+    this.noteTcpEnd("local");
+    this.reset();
+  }
+
+  private sendMessage(opcode: number, payload: Uint8Array): Promise<boolean> {
+    const deflated = this.deflate === undefined ? undefined : deflateMessage(payload, this.deflate.clientMaxWindowBits);
+    return this.sendFrame(deflated === undefined ? { opcode, payload } : { opcode, payload: deflated, rsv: rsv1 });
+  }
+
+  private receiveChunk(chunk: Uint8Array, atMicros: number): void {
+    this.bytesReceived += chunk.length;
+    this.lastInboundAtMicros = atMicros;
+    this.chunkAtMicros = atMicros;
+    try {
+      this.decoder.push(chunk);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.report(error);
+      this.fail(error);
+    }
+  }
+
+  private receiveHeader(header: FrameHeader): boolean {
+    const context = { messageOpen: this.messages.open, closeReceived: this.closeReceived !== undefined, deflate: this.deflate !== undefined };
+    for (const error of headerViolations(header, context)) if (!this.violate(error)) return false;
+    if (header.opcode === opcodes.continuation && this.messages.wouldOverflow(header.payloadBytes)) {
+      const expected = `a message of at most ${this.maxMessageBytes} bytes`;
+      const error = new WireError("MESSAGE_TOO_LONG", { expected, actual: "a fragment that makes it longer", atByte: header.atByte });
+      this.report(error);
+      this.fail(error);
+      return false;
+    }
+    return true;
+  }
+
+  private receiveFrame(frame: Frame): void {
+    this.framesReceived += 1;
+    this.options.onFrame?.("received", frame, this.chunkAtMicros);
+    if (frame.opcode === opcodes.close) this.receiveClose(frame);
+    else if (this.closeReceived !== undefined) return;
+    else if (frame.opcode === opcodes.ping) this.receivePing(frame);
+    else if (frame.opcode === opcodes.pong) this.emit({ kind: "pong", payload: frame.payload, atMicros: this.chunkAtMicros });
+    else if (frame.opcode <= opcodes.binary) {
+      const { message, error } = this.messages.add(frame);
+      if (error !== undefined && !this.violate(error)) return;
+      if (message !== undefined) this.emit({ kind: "message", ...message, atMicros: this.chunkAtMicros });
+    }
+  }
+
+  private receivePing(frame: Frame): void {
+    this.emit({ kind: "ping", payload: frame.payload, atMicros: this.chunkAtMicros });
+    if (!this.autoPong) return;
+    if (this.socket.writableLength > maxQueuedPongBytes) this.pingToAnswer = frame.payload;
+    else void this.sendPong(frame.payload);
+  }
+
+  private answerHeldPing(): void {
+    const payload = this.pingToAnswer;
+    this.pingToAnswer = undefined;
+    if (payload !== undefined) void this.sendPong(payload);
+  }
+
+  private receiveClose(frame: Frame): void {
+    if (this.closeReceived !== undefined) return;
+    const { code, reason, violation } = parseClosePayload(frame.payload, frame.atByte + frame.headerBytes);
+    this.closeReceived = { code, reason, atMicros: this.chunkAtMicros };
+    this.emit({ kind: "close", code, reason, payload: frame.payload, atMicros: this.chunkAtMicros });
+    if (violation !== undefined && !this.violate(violation)) return;
+    if (this.autoCloseReply && this.closeSent === undefined) void this.sendClose(code);
+    this.startCloseTimer();
+  }
+
+  private receiveFin(): void {
+    const atMicros = nowMicros();
+    this.chunkAtMicros = atMicros;
+    const truncated = this.decoder.finish() ?? this.unfinishedMessage();
+    this.noteTcpEnd("fin", atMicros);
+    if (truncated !== undefined) this.report(truncated);
+    this.emit({ kind: "fin", atMicros });
+    this.socket.end();
+    // What we still have to say may never be taken: the peer has FIN'd, not promised to read.
+    this.startCloseTimer();
+  }
+
+  private unfinishedMessage(): WireError | undefined {
+    if (!this.messages.open || this.failed) return undefined;
+    return new WireError("TRUNCATED_MESSAGE", { expected: "the last fragment before the end of the stream", actual: "FIN", atByte: this.bytesReceived });
+  }
+
+  private receiveError(error: NodeJS.ErrnoException): void {
+    const cause = error.code ?? error.message;
+    this.tcpError ??= cause;
+    if (this.tcpEnd !== undefined) return;
+    const atMicros = nowMicros();
+    this.noteTcpEnd("rst", atMicros);
+    this.emit({ kind: "rst", cause, atMicros });
+  }
+
+  /** Records a violation; false where it failed the connection. */
+  private violate(error: WireError): boolean {
+    this.report(error);
+    if (this.options.violations === "observe") return true;
+    this.fail(error);
+    return false;
+  }
+
+  private report(error: WireError): void {
+    if (this.violations.length < 100) this.violations.push(error);
+    this.emit({ kind: "violation", error, atMicros: this.chunkAtMicros });
+  }
+
+  /** RFC 6455 §7.1.7: says why, ends TCP, and hears no more. */
+  private fail(error: WireError): void {
+    if (this.failed) return;
+    this.failed = true;
+    this.decoder.stop();
+    if (this.closeSent === undefined) void this.sendClose(closeCodeFor(error), error.code);
+    this.noteTcpEnd("local");
+    this.socket.end();
+    this.socket.resume();
+    this.startCloseTimer();
+  }
+
+  private emit(event: WebSocketEvent): void {
+    this.onEvent?.(event);
+  }
+
+  private noteCloseSent(frame: FrameToSend, atMicros: number): void {
+    const payload = typeof frame.payload === "string" ? Buffer.from(frame.payload) : (frame.payload ?? new Uint8Array(0));
+    const { code, reason } = parseClosePayload(payload, 0);
+    this.closeSent ??= { code, reason, atMicros };
+    this.startCloseTimer();
+  }
+
+  private noteTcpEnd(by: WebSocketEnd["tcp"], atMicros = nowMicros()): void {
+    this.tcpEnd ??= { by, atMicros };
+  }
+
+  private startCloseTimer(): void {
+    if (this.socket.destroyed) return;
+    this.closeTimer ??= setTimeout(() => {
+      this.noteTcpEnd("timeout");
+      this.reset();
+    }, this.options.closeWithinMs ?? 5000);
+  }
+
+  private reset(): void {
+    if (this.socket !== this.tcpSocket) this.tcpSocket.resetAndDestroy();
+    else this.socket.resetAndDestroy();
+    this.socket.destroy();
+  }
+
+  private finish(): void {
+    clearTimeout(this.closeTimer);
+    this.noteTcpEnd("local");
+    const { closeReceived, closeSent, tcpEnd, tcpError } = this;
+    const violation = this.violations[0];
+    const { by: tcp, atMicros: tcpEndedAtMicros } = tcpEnd!;
+    const cleanClose = closeReceived !== undefined && closeSent !== undefined && tcp === "fin" && violation === undefined;
+    this.settleEnd({ closeReceived, closeSent, tcp, tcpError, tcpEndedAtMicros, violation, cleanClose });
+  }
+}
+
+/** The frame that `bytes` claim to be, for those who watch. */
+function sentFrame(frame: FrameToSend, bytes: Buffer, atByte: number): Frame {
+  const payload = typeof frame.payload === "string" ? Buffer.from(frame.payload) : (frame.payload ?? new Uint8Array(0));
+  const headerBytes = bytes.length - payload.length;
+  const maskKey = frame.mask === false ? undefined : bytes.subarray(headerBytes - 4, headerBytes);
+  const { fin = true, rsv = 0, opcode } = frame;
+  return { fin, rsv, opcode, maskKey, payloadBytes: Number(frame.declaredLength ?? payload.length), headerBytes, atByte, payload };
+}
