@@ -1,0 +1,371 @@
+import { performance } from "node:perf_hooks";
+import type { Check } from "../src/conformance/check.js";
+import type { Conversation } from "../src/conformance/conversation.js";
+import type { Session } from "../src/conformance/session.js";
+import type { Filter } from "../src/core/contract.js";
+import { fail, unproven } from "../src/core/verdict.js";
+import { alternating, arrivalOf, flowOf, requireAllMatch, requireAStarBStar, requireInOrder, requireTokensInOrder } from "./observations.js";
+
+const both = ["grpc", "ws"] as const;
+
+export const filterUpdateChecks: readonly Check[] = [
+  {
+    id: "filter-updates/no-old-after-new",
+    on: both,
+    level: "must",
+    requirement: "After the first entry that only the new filter lets through, none comes that only the old one lets through.",
+    clause: "monitor design: a filter replaces the one before it",
+    why: "A client resets its view when the first new entry comes; an old one after it is shown under a filter that excludes it.",
+    exchange: ["C → S  filter A", "S → C  A A A", "C → S  filter B", "S → C  A A B B B   (never A after B)"],
+    causes: {
+      any: "Entries queued for the old filter are sent after the new one took effect, or two tasks send side by side.",
+      Go: "One goroutine a filter, and the old one is cancelled but not awaited.",
+      Node: "An `await` stands between the match and the write, and the filter changes meanwhile.",
+      Python: "The old sender task is cancelled after the new one was started.",
+      Rust: "A `select!` loop drains the old subscription's channel after the new one was made.",
+    },
+    dependsOn: ["first-filter/takes-effect"],
+    async run(session) {
+      const [a, b] = session.role("disjoint");
+      const conversation = await session.flowing(a);
+      let [from, to] = [a, b];
+      for (let round = 0; round < 12; round++) {
+        const since = conversation.arrivals.length;
+        const drafts = alternating(session, from, to, 40);
+        const writing = drafts === undefined ? undefined : session.supply.write(drafts);
+        const [old, fresh] = [from, to];
+        await session.change(conversation, fresh);
+        await writing;
+        const more = alternating(session, old, fresh, 10);
+        if (more !== undefined) {
+          await session.supply.write(more);
+        }
+        await session.barrier(conversation);
+        requireAStarBStar(conversation, old, fresh, since);
+        [from, to] = [fresh, old];
+      }
+    },
+  },
+  {
+    id: "filter-updates/effective-under-load",
+    on: both,
+    level: "must",
+    requirement: "A new filter takes effect within the bound while the old one's entries flow heavily.",
+    clause: "monitor design: the client may change its filter at any time",
+    why: "A user changes the filter exactly when there is too much; an update that waits for the flood to end never comes.",
+    exchange: ["C → S  filter A", "S → C  A A A A A …", "C → S  filter B", "S → C  … B within the bound"],
+    causes: {
+      any: "Updates are read only when the send queue is empty, or sender and reader share one loop that sends first.",
+      Go: "`select` with a `default` branch that sends: the update channel starves.",
+      Java: "Updates and sends go through one serial executor.",
+    },
+    dependsOn: ["first-filter/takes-effect"],
+    async run(session) {
+      const [a, b] = session.role("disjoint");
+      const conversation = await session.flowing(a);
+      let flooding = true;
+      const flood = (async () => {
+        while (flooding) {
+          const produced = await session.supply.produce([a], [b], 100);
+          if (produced.kind === "unavailable") {
+            return;
+          }
+          await session.until(() => (flooding ? undefined : true), 10, { quiet: true });
+        }
+      })();
+      try {
+        await session.until(() => (conversation.arrivals.length > 300 ? true : undefined), 200, { quiet: true });
+        await session.change(conversation, b);
+        const since = conversation.arrivals.length;
+        await session.barrier(conversation);
+        requireAllMatch(conversation, b, since);
+      } finally {
+        flooding = false;
+        await flood;
+      }
+    },
+  },
+  {
+    id: "filter-updates/effective-while-idle",
+    on: both,
+    level: "must",
+    requirement: "A new filter takes effect within the bound although nothing matches the current one.",
+    clause: "monitor design: the client may change its filter at any time",
+    why: "Nothing comes, so the user widens the filter: if the server looks at updates only between two entries, nothing ever comes.",
+    exchange: ["C → S  filter that matches nothing", "S → C  (nothing)", "C → S  filter B", "S → C  B within the bound"],
+    causes: {
+      any: "A blocking call fetches the next entry that matches, and updates are looked at only when it returns.",
+      Go: "`select { case f := <-updates: …; default: entry := nextMatching(filter) }`, as a reader of the guide would write it.",
+      Python: "`async for entry in log.matching(filter)` with the filter fixed at the start.",
+    },
+    dependsOn: ["first-filter/takes-effect"],
+    async run(session) {
+      const silent = session.role("silent");
+      const targets = session.contract.roles.disjoint ?? [session.role("broad"), session.role("broad")];
+      for (const filter of targets) {
+        const conversation = await session.open({ filter: silent });
+        await session.settle(80);
+        await session.change(conversation, filter);
+        const since = conversation.arrivals.length;
+        await session.barrier(conversation);
+        requireAllMatch(conversation, filter, since);
+        await conversation.send(silent);
+        await session.settle(50);
+        await session.change(conversation, filter);
+      }
+    },
+  },
+  {
+    id: "filter-updates/replaces-not-merges",
+    on: both,
+    level: "must",
+    requirement: "A filter replaces the one before it as a whole: no constraint of the old one stays, no entry that only the old one lets through comes.",
+    clause: "monitor design: a filter replaces the one before it",
+    why: "A merged filter shows either more or less than the user asked for, and there is no way back.",
+    exchange: ["C → S  filter A", "S → C  A …", "C → S  filter B", "S → C  all B, no A-only"],
+    causes: {
+      any: "The fields that are set are merged into the old filter, so an absent field keeps its old value.",
+      Go: "`proto.Merge`, or `json.Unmarshal` into the same struct.",
+      Python: "`current.update(new)` or `MergeFrom`.",
+      Node: "`Object.assign(current, filter)`.",
+    },
+    dependsOn: ["first-filter/takes-effect"],
+    async run(session) {
+      const pairs = pairsOf(session);
+      for (const [a, b] of pairs) {
+        const conversation = await session.flowing(a);
+        await session.change(conversation, b);
+        const since = conversation.arrivals.length;
+        const onlyA = session.supply.draft([a], [b]);
+        const onlyB = session.supply.draft([b], [a]);
+        if (onlyA !== undefined && onlyB !== undefined && session.supply.producer.kind === "ready") {
+          await session.supply.write([onlyA, onlyB]);
+        } else {
+          await session.until(() => (conversation.arrivals.length > since + 20 ? true : undefined), 150, { quiet: true });
+        }
+        await session.barrier(conversation);
+        requireAllMatch(conversation, b, since);
+        if (onlyB !== undefined && session.supply.producer.kind === "ready") {
+          const token = session.contract.entries.token === undefined ? undefined : onlyB[session.contract.entries.token];
+          if (token !== undefined && !conversation.arrivals.some((arrival) => arrival.token === token)) {
+            fail(`every entry that "${b.name}" lets through`, `one that "${a.name}" does not let through was left out: the old filter still constrains`);
+          }
+        }
+        conversation.cancel();
+      }
+    },
+  },
+  {
+    id: "filter-updates/burst-last-wins",
+    on: both,
+    level: "must",
+    requirement: "After a burst of 1,000 updates the last one is in effect.",
+    clause: "monitor design: a filter replaces the one before it",
+    why: "Typing into a search box makes bursts; a server that drops the newest of them shows the result of an earlier keystroke for ever.",
+    exchange: ["C → S  A B A B … A B   (1,000 filters)", "S → C  … B B B"],
+    causes: {
+      any: "A bounded queue of updates drops the newest when full, or a rate limit forgets the last one.",
+      Go: "`select { case updates <- f: default: }` on a buffered channel.",
+      Rust: "`try_send` on a bounded channel with its error ignored.",
+      Java: "`offer` on a bounded queue with its result ignored.",
+    },
+    dependsOn: ["first-filter/takes-effect", "filter-updates/effective-while-idle"],
+    async run(session) {
+      const [a, b] = session.role("disjoint");
+      const last = thirdFilter(session, a, b);
+      const conversation = await session.flowing(a);
+      for (let n = 0; n < 500; n++) {
+        await conversation.send(b);
+        await conversation.send(n === 499 ? last : a);
+      }
+      // Only the last of the burst lets such an entry through: once it comes, all 1,000 have been read.
+      await session.effect(conversation, last, { unless: [a, b], since: 0 });
+      const since = conversation.arrivals.length;
+      for (const old of [a, b]) {
+        const outside = session.supply.draft([old], [last]);
+        if (outside !== undefined && session.supply.producer.kind === "ready") {
+          await session.supply.write([outside, outside]);
+        }
+      }
+      await session.barrier(conversation, last);
+      requireAllMatch(conversation, last, since);
+    },
+  },
+  {
+    id: "filter-updates/same-again-no-replay",
+    on: both,
+    level: "must",
+    requirement: "Sending the same filter again changes nothing: no entry comes twice, none is left out.",
+    clause: "monitor design: live delivery, each matching entry once",
+    why: "Clients resend their filter to be sure; a server that starts over duplicates what was shown.",
+    exchange: ["C → S  filter A", "S → C  1 2 3", "C → S  filter A", "S → C  4 5 6   (not 1 again)"],
+    causes: {
+      any: "Each filter restarts a cursor at the beginning of the log, or replays a buffer of recent entries.",
+      Go: "A subscription is closed and made again, and what was written between the two is lost.",
+    },
+    dependsOn: ["first-filter/takes-effect"],
+    async run(session) {
+      const filters = [session.role("broad"), ...(session.contract.roles.disjoint ?? []).slice(0, 1)];
+      for (const filter of filters) {
+        const conversation = await session.flowing(filter);
+        const tokens: string[] = [];
+        for (let round = 0; round < 8; round++) {
+          const produced = await session.supply.produce([filter], [], 10);
+          if (produced.kind === "produced") {
+            tokens.push(...produced.tokens);
+          } else {
+            const from = conversation.arrivals.length;
+            await session.until(() => (conversation.arrivals.length > from + 3 ? true : undefined), 100, { quiet: true });
+          }
+          await conversation.send(filter);
+        }
+        await session.barrier(conversation);
+        requireInOrder(session, conversation);
+        if (tokens.length > 0) {
+          requireTokensInOrder(conversation, tokens);
+        }
+        requireAllMatch(conversation, filter);
+        conversation.cancel();
+      }
+    },
+  },
+  {
+    id: "filter-updates/narrow-wide-narrow",
+    on: both,
+    level: "must",
+    requirement: "A filter can be narrowed, widened and narrowed again, each time with effect.",
+    clause: "monitor design: the client may change its filter at any time",
+    why: "Widening is as common as narrowing; a server that keeps only what passed the last filter can never widen.",
+    exchange: ["C → S  narrow", "C → S  wide", "S → C  entries that only the wide one lets through", "C → S  narrow", "S → C  only narrow ones"],
+    causes: { any: "The new filter is applied on top of the old one's stream, so it can only narrow." },
+    dependsOn: ["first-filter/takes-effect"],
+    async run(session) {
+      const broad = session.role("broad");
+      const narrow = session.contract.roles.disjoint?.[0] ?? session.role("silent");
+      const conversation = await session.flowing(narrow);
+      for (let round = 0; round < 2; round++) {
+        await session.change(conversation, broad);
+        await conversation.send(narrow);
+        await untilOldDrains(session, conversation, broad, narrow);
+        const since = conversation.arrivals.length;
+        const outside = session.supply.draft([broad], [narrow]);
+        if (outside !== undefined && session.supply.producer.kind === "ready") {
+          await session.supply.write([outside, outside]);
+        }
+        await session.barrier(conversation, narrow);
+        requireAllMatch(conversation, narrow, since);
+      }
+    },
+  },
+  {
+    id: "filter-updates/staleness-budget",
+    on: both,
+    level: "should",
+    requirement: "Entries of the old filter stop soon after an update: within 250 ms at the 99th percentile.",
+    clause: "monitor design; the budget is this harness's own",
+    why: "Debounced or batched updates feel broken: the user has changed the filter and still sees the old one.",
+    exchange: ["C → S  filter B", "S → C  A A  (for at most 250 ms)", "S → C  B …"],
+    causes: { any: "Updates are debounced, polled for, or wait behind a large send buffer." },
+    dependsOn: ["filter-updates/no-old-after-new"],
+    exclusive: true,
+    async run(session) {
+      const [a, b] = session.role("disjoint");
+      const conversation = await session.flowing(a);
+      const spans: number[] = [];
+      let [from, to] = [a, b];
+      for (let round = 0; round < 20; round++) {
+        const since = conversation.arrivals.length;
+        const sentMicros = performance.now() * 1000;
+        const [old, fresh] = [from, to];
+        const first = await session.change(conversation, fresh);
+        const lastOld = conversation.arrivals.slice(since).findLast((arrival) => old.matches(arrival.entry) && !fresh.matches(arrival.entry));
+        spans.push(((lastOld?.atMicros ?? sentMicros) - sentMicros) / 1000, (first.atMicros - sentMicros) / 1000);
+        [from, to] = [fresh, old];
+        if (spans.filter((span) => span > 250).length > 2) {
+          break;
+        }
+      }
+      const over = spans.filter((span) => span > 250);
+      if (over.length > 2) {
+        fail("a new filter shows, and the old one stops, within 250 ms", `${over.length / 2 >= 1 ? Math.ceil(over.length / 2) : 1} of ${spans.length / 2} updates took longer, up to ${Math.round(Math.max(...spans))} ms`);
+      }
+    },
+  },
+  {
+    id: "filter-updates/order-kept",
+    on: both,
+    level: "must",
+    requirement: "Entries keep their order, each once, across filter updates.",
+    clause: "monitor design: matching entries in sequence order",
+    why: "A viewer that must sort what it is streamed cannot be live.",
+    exchange: ["C → S  A, then broad, then A …", "S → C  sequence strictly increasing"],
+    causes: {
+      any: "Sends run concurrently: one task per entry, or one per filter.",
+      Node: "`Promise.all` over sends, or a `send` that is not awaited behind one that is.",
+      Java: "Entries are dispatched to a thread pool before they are sent.",
+    },
+    dependsOn: ["first-filter/takes-effect"],
+    async run(session) {
+      const broad = session.role("broad");
+      const [a] = session.contract.roles.disjoint ?? [broad];
+      if (session.contract.entries.sequence === undefined) {
+        unproven("a sequence field in the contract");
+      }
+      const conversation = await session.flowing(broad);
+      for (let round = 0; round < 6; round++) {
+        const writing = session.supply.produce([a], [], 50);
+        await conversation.send(round % 2 === 0 ? a : broad);
+        const produced = await writing;
+        const last = produced.kind === "produced" ? produced.tokens.at(-1) : undefined;
+        if (last !== undefined) {
+          // An update may drop nothing that both filters let through.
+          await arrivalOf(session, conversation, last);
+        } else {
+          await session.until(() => undefined, 30, { quiet: true });
+        }
+      }
+      await conversation.send(broad);
+      await flowOf(session, conversation, broad, 200);
+      requireInOrder(session, conversation);
+    },
+  },
+];
+
+/** The pairs that show replacing: disjoint both ways, and overlapping both ways. */
+function pairsOf(session: Session): (readonly [Filter, Filter])[] {
+  const { disjoint, overlap } = session.contract.roles;
+  const pairs = [disjoint, overlap].filter((pair) => pair !== undefined).flatMap(([x, y]) => [[x, y] as const, [y, x] as const]);
+  if (pairs.length === 0) {
+    session.role("disjoint");
+  }
+  return pairs;
+}
+
+/** A filter that lets entries through which neither of the two does, so that its effect cannot be mistaken for theirs. */
+function thirdFilter(session: Session, a: Filter, b: Filter): Filter {
+  const candidates = [...(session.contract.roles.overlap ?? []), session.contract.roles.broad, ...Object.values(session.contract.filters)];
+  const third = candidates.find((filter) => filter !== undefined && session.supply.lacks([filter], [a, b]) === undefined);
+  if (third === undefined) {
+    unproven(`a filter that lets entries through which neither "${a.name}" nor "${b.name}" does`);
+  }
+  return third;
+}
+
+/** Waits until an entry that only the old filter lets through, written afresh, no longer comes: the update holds. */
+async function untilOldDrains(session: Session, conversation: Conversation, old: Filter, fresh: Filter): Promise<void> {
+  const startMs = performance.now();
+  while (performance.now() - startMs < session.bounds.applyMs) {
+    const since = conversation.arrivals.length;
+    const outside = session.supply.draft([old], [fresh]);
+    if (outside !== undefined && session.supply.producer.kind === "ready") {
+      await session.supply.write([outside]);
+    } else {
+      await session.until(() => undefined, 40, { quiet: true });
+    }
+    await session.effect(conversation, fresh, { since: conversation.arrivals.length });
+    if (conversation.arrivals.slice(since).every((arrival) => fresh.matches(arrival.entry))) {
+      return;
+    }
+  }
+  fail(`"${fresh.name}" is in effect within ${session.bounds.applyMs} ms`, `entries that it does not let through still come`);
+}

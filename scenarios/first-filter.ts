@@ -1,0 +1,257 @@
+import type { Check } from "../src/conformance/check.js";
+import { describeEnd, describeEntry, requireNoViolations } from "../src/conformance/conversation.js";
+import type { Session } from "../src/conformance/session.js";
+import type { Filter } from "../src/core/contract.js";
+import { fail, unproven } from "../src/core/verdict.js";
+import { variantsOf } from "./variants.js";
+import { awaitQuietly, flowOf, requireAllMatch } from "./observations.js";
+
+const both = ["grpc", "ws"] as const;
+
+export const firstFilterChecks: readonly Check[] = [
+  {
+    id: "first-filter/silent-before",
+    on: both,
+    level: "must",
+    requirement: "No entry is sent before the first filter.",
+    clause: "monitor design: the stream carries the entries that match the current filter; before the first there is none",
+    why: "A client that has not said what it wants must not be given everything: it leaks what the filter would have hidden, and it fills a reader that is not ready.",
+    exchange: ["C → S  open", "       entries are written to the log", "S → C  (nothing)", "C → S  filter", "S → C  entries"],
+    causes: {
+      any: "The subscription is made when the stream opens, with an empty filter that matches everything, instead of when the first filter has been read.",
+      Go: "`var filter Filter` is used by the sending loop from its zero value on.",
+    },
+    async run(session) {
+      const broad = session.role("broad");
+      const early = await session.open();
+      const other = await session.flowing(broad);
+      for (let n = 0; n < 3; n++) {
+        await session.barrier(other);
+      }
+      await session.settle(100);
+      requireSilence(early.arrivals.length, early.end === undefined ? undefined : describeEnd(early.end), () => {
+        const first = early.arrivals[0];
+        if (first !== undefined) {
+          early.accuse(first, "came before any filter was sent");
+        }
+      });
+      requireNoViolations(early);
+    },
+  },
+  {
+    id: "first-filter/takes-effect",
+    on: both,
+    level: "must",
+    requirement: "The first filter is applied: a matching entry comes within the bound.",
+    clause: "monitor design: the stream carries the entries that match the current filter",
+    why: "It is the least that a monitor does; everything else stands on it.",
+    exchange: ["C → S  open", "C → S  filter", "       a matching entry is written", "S → C  the entry"],
+    causes: {
+      any: "The first message is read as a handshake and thrown away, or the sending loop waits for a second one.",
+      Node: "The `data` listener is attached after an `await`: the first message was emitted before anyone listened.",
+    },
+    async run(session) {
+      const conversation = await session.open({ filter: session.role("broad") });
+      await session.effect(conversation, session.role("broad"), { since: 0 });
+      const { disjoint } = session.contract.roles;
+      if (disjoint !== undefined) {
+        const narrow = await session.open({ filter: disjoint[0] });
+        await session.effect(narrow, disjoint[0], { since: 0 });
+      }
+    },
+  },
+  {
+    id: "first-filter/entries-match",
+    on: both,
+    level: "must",
+    requirement: "Every entry satisfies the current filter, for each of its fields and for all of them together.",
+    clause: "monitor design: the stream carries the entries that match the current filter",
+    why: "A filter that lets other entries through shows users what they did not ask for, and hides that it is broken where most entries match anyway.",
+    exchange: ["C → S  filter with two constraints", "S → C  only entries that satisfy both"],
+    causes: {
+      any: "Conditions are joined by OR, the first field that is set wins, or one field (often the least used) is never looked at.",
+    },
+    dependsOn: ["first-filter/takes-effect"],
+    async run(session) {
+      let proved = 0;
+      for (const filter of Object.values(session.contract.filters)) {
+        if (filter === session.contract.roles.silent || session.contract.roles.invalid.some((invalid) => invalid.filter === filter)) {
+          continue;
+        }
+        if (session.supply.lacks([filter], []) !== undefined) {
+          continue;
+        }
+        const conversation = await session.flowing(filter);
+        await writeNearMisses(session, filter);
+        await session.barrier(conversation);
+        requireAllMatch(conversation, filter);
+        requireNoViolations(conversation);
+        proved += 1;
+        conversation.cancel();
+      }
+      for (const variant of variantsOf(session)) {
+        const conversation = await session.flowing(variant.filter);
+        await session.supply.write(variant.drafts.map((draft) => draft.draft));
+        await session.barrier(conversation);
+        requireAllMatch(conversation, variant.filter);
+        proved += 1;
+        conversation.cancel();
+      }
+      if (proved === 0) {
+        unproven("entries that match any of the contract's filters");
+      }
+    },
+  },
+  {
+    id: "first-filter/none-missing",
+    on: both,
+    level: "must",
+    requirement: "Every entry that matches the current filter is delivered, whatever its values are.",
+    clause: "monitor design: the stream carries the entries that match the current filter",
+    why: "An entry that is silently left out is worse than one too many: nobody knows that it is missing.",
+    exchange: ["C → S  filter", "       entries are written: values at the edges of the filter, odd strings", "S → C  each entry that matches, once"],
+    causes: {
+      any: "A comparison is off by one (`>` for `>=`), only the first of several values is looked at, or a text is compared after trimming, lower-casing or re-encoding.",
+      Java: "A comparison through the platform's default charset or locale.",
+      Python: "`isinstance(value, str) and value.isascii()`, or a regular expression made from the filter's text without escaping it.",
+    },
+    needs: ["producer"],
+    dependsOn: ["first-filter/takes-effect"],
+    async run(session) {
+      const variants = variantsOf(session);
+      if (variants.length === 0) {
+        unproven("match rules from which entries at the edges of a filter can be made");
+      }
+      for (const variant of variants) {
+        const conversation = await session.flowing(variant.filter);
+        const wanted = variant.drafts.filter((draft) => draft.matches);
+        const produced = await session.supply.write(variant.drafts.map((draft) => draft.draft));
+        if (produced.kind === "unavailable") {
+          unproven(produced.reason);
+        }
+        await session.barrier(conversation);
+        const came = new Set(conversation.arrivals.map((arrival) => arrival.token));
+        for (const { draft, token } of wanted) {
+          if (!came.has(token)) {
+            fail(`with the filter ${JSON.stringify(variant.filter.messages.at(-1))}, the entry ${JSON.stringify(draft)}`, "it did not come, although a later one did");
+          }
+        }
+        conversation.cancel();
+      }
+    },
+  },
+  {
+    id: "first-filter/empty-is-everything",
+    on: both,
+    level: "must",
+    requirement: "An empty filter (a message of 0 bytes, or `{}`) is a filter that constrains nothing, not the end of the stream.",
+    clause: "gRPC over HTTP/2, Length-Prefixed-Message: a length of 0 is a message; JSON: `{}` is a value",
+    why: "proto3 encodes a message with only default values as 0 bytes; a server that takes it for EOF, or for no filter, never works for the commonest filter of all.",
+    exchange: ["C → S  {} (0 bytes)", "S → C  every entry", "C → S  narrower filter", "S → C  matching entries"],
+    causes: {
+      any: "`if (message.length === 0)` is read as end of stream, or a falsy object as no filter.",
+      Python: "`if not request:` is true for an empty protobuf message in some bindings.",
+    },
+    dependsOn: ["first-filter/takes-effect"],
+    async run(session) {
+      const empty = session.contract.filters["everything"] ?? session.role("broad");
+      if (empty.messages.length !== 1 || Object.keys(empty.messages[0] ?? {}).length > 0) {
+        unproven("an empty filter in the contract (a sample `{}`)");
+      }
+      const conversation = await session.flowing(empty);
+      const { disjoint } = session.contract.roles;
+      if (disjoint !== undefined) {
+        for (const side of disjoint) {
+          const since = conversation.arrivals.length;
+          await session.effect(conversation, side, { since });
+        }
+        // Nothing tells a narrower filter from everything; what counts is that the stream goes on.
+        await conversation.send(disjoint[0]);
+        await session.barrier(conversation, disjoint[0]);
+      } else {
+        await session.barrier(conversation);
+      }
+      if (conversation.end !== undefined) {
+        fail("the stream goes on after an empty filter", describeEnd(conversation.end));
+      }
+    },
+  },
+  {
+    id: "first-filter/entries-valid",
+    on: both,
+    level: "must",
+    requirement: "Every entry has the shape that the contract gives it: all required fields, of their types, sequence increasing.",
+    clause: "monitor design: required fields of an entry; what Goa validates on the client side",
+    why: "Generated clients validate what they receive and break the stream on the first entry that lacks a field.",
+    exchange: ["C → S  filter", "S → C  entries, each whole"],
+    causes: {
+      any: "A field is omitted when it is empty or zero (`omitempty`), or an entry is built from a partial record.",
+      Go: "`json:\",omitempty\"` on a required field.",
+    },
+    dependsOn: ["first-filter/takes-effect"],
+    async run(session) {
+      const broad = session.role("broad");
+      const conversation = await session.flowing(broad);
+      await flowOf(session, conversation, broad, 1200);
+      for (const arrival of conversation.arrivals) {
+        const wrong = session.contract.violationOf(arrival.entry);
+        if (wrong !== undefined) {
+          conversation.accuse(arrival, wrong);
+          fail("every entry has its required fields", `entry #${arrival.index + 1}: ${wrong} (${describeEntry(session.contract, arrival.entry)})`);
+        }
+      }
+      requireNoViolations(conversation);
+    },
+  },
+  {
+    id: "first-filter/no-match-stays-alive",
+    on: both,
+    level: "must",
+    requirement: "While nothing matches, the stream is silent and alive; no empty or null entry stands in for nothing.",
+    clause: "monitor design: the stream carries the entries that match the current filter",
+    why: "A filter for a rare event is the most useful one; the stream must survive until that event, and must not deliver a nothing as if it were an entry.",
+    exchange: ["C → S  filter that matches nothing", "       entries are written", "S → C  (nothing)", "C → S  broad filter", "S → C  entries"],
+    causes: {
+      any: "A poll that found nothing sends an empty entry as a heartbeat, or a timeout on sends ends the quiet stream.",
+      Go: "A nil *Entry is sent when the channel is closed or the lookup times out.",
+    },
+    dependsOn: ["first-filter/takes-effect"],
+    async run(session) {
+      const silent = session.role("silent");
+      const broad = session.role("broad");
+      const conversation = await session.open({ filter: silent });
+      const other = await session.flowing(broad);
+      await session.barrier(other);
+      await session.settle(100);
+      await session.barrier(other);
+      await awaitQuietly(session, 50);
+      requireSilence(conversation.arrivals.length + conversation.violations.length, conversation.end === undefined ? undefined : describeEnd(conversation.end), () => {
+        const first = conversation.arrivals[0];
+        if (first !== undefined) {
+          conversation.accuse(first, "does not match the filter");
+        }
+      });
+      await session.change(conversation, broad);
+    },
+  },
+];
+
+function requireSilence(count: number, end: string | undefined, accuse: () => void): void {
+  if (end !== undefined) {
+    fail("the stream stays open and silent", `it ended: ${end}`);
+  }
+  if (count > 0) {
+    accuse();
+    fail("no entry", `${count} ${count === 1 ? "entry" : "entries"} came`);
+  }
+}
+
+/** Writes entries that match each other filter but not this one: what a wrong predicate would let through. */
+async function writeNearMisses(session: Session, filter: Filter): Promise<void> {
+  for (const other of Object.values(session.contract.filters)) {
+    const draft = other === filter ? undefined : session.supply.draft([other], [filter]);
+    if (draft !== undefined && session.supply.producer.kind === "ready") {
+      await session.supply.write([draft]);
+    }
+  }
+}

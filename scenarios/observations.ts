@@ -1,0 +1,170 @@
+import { describeEntry, type Arrival, type Conversation } from "../src/conformance/conversation.js";
+import type { Session } from "../src/conformance/session.js";
+import { sequenceOf, type EntryDraft, type Filter } from "../src/core/contract.js";
+import { fail, unproven } from "../src/core/verdict.js";
+
+/** Lets `ms` pass while events are heard; for what shows in nothing. */
+export async function awaitQuietly(session: Session, ms: number): Promise<void> {
+  await session.settle(Math.min(ms, 200));
+}
+
+/** Fails, with the offender marked, unless every arrival from `from` on matches the filter. */
+export function requireAllMatch(conversation: Conversation, filter: Filter, from = 0): void {
+  for (const arrival of conversation.arrivals.slice(from)) {
+    if (!filter.matches(arrival.entry)) {
+      conversation.accuse(arrival, `does not match "${filter.name}"`);
+      fail(`only entries that match "${filter.name}" (${JSON.stringify(filter.messages.at(-1))})`, `entry #${arrival.index + 1} does not: ${JSON.stringify(arrival.entry)}`);
+    }
+  }
+}
+
+/** Fails unless sequences increase from arrival to arrival, each entry at most once. */
+export function requireInOrder(session: Session, conversation: Conversation, from = 0): void {
+  const { entries } = session.contract;
+  let previous: number | bigint | undefined;
+  for (const arrival of conversation.arrivals.slice(from)) {
+    const sequence = sequenceOf(entries, arrival.entry);
+    if (sequence === undefined) {
+      continue;
+    }
+    if (previous !== undefined && (sequence < previous || (sequence === previous && entries.order === "increasing"))) {
+      const twice = sequence === previous || conversation.arrivals.slice(0, arrival.index).some((earlier) => earlier.sequence === sequence);
+      conversation.accuse(arrival, twice ? "came a second time" : "out of order");
+      fail("every entry once, in sequence order", `entry ${String(sequence)} came after entry ${String(previous)}${twice ? ", a second time" : ""} (arrival #${arrival.index + 1})`);
+    }
+    previous = sequence;
+  }
+}
+
+/** Fails unless the produced tokens came exactly once each and in their order; entries of others in between do not matter. */
+export function requireTokensInOrder(conversation: Conversation, tokens: readonly string[]): void {
+  const place = new Map(tokens.map((token, index) => [token, index]));
+  const seen = new Set<number>();
+  let expected = 0;
+  for (const arrival of conversation.arrivals) {
+    const index = arrival.token === undefined ? undefined : place.get(arrival.token);
+    if (index === undefined) {
+      continue;
+    }
+    if (seen.has(index)) {
+      conversation.accuse(arrival, "came a second time");
+      fail("each matching entry once", `the ${nth(index + 1)} of ${tokens.length} entries written came twice (arrival #${arrival.index + 1})`);
+    }
+    seen.add(index);
+    if (index !== expected) {
+      conversation.accuse(arrival, index > expected ? "came before, or instead of, an earlier one" : "came late");
+      const missing = index > expected && !laterTokens(conversation, arrival, place).has(expected);
+      fail("all matching entries, in order", `the ${nth(expected + 1)} of ${tokens.length} entries written ${missing ? "never came" : "came out of order"}: the ${nth(index + 1)} came in its place`);
+    }
+    expected += 1;
+  }
+  if (expected < tokens.length) {
+    fail(`all ${tokens.length} matching entries`, `${tokens.length - expected} did not come, from the ${nth(expected + 1)} on`);
+  }
+}
+
+function laterTokens(conversation: Conversation, from: Arrival, place: ReadonlyMap<string, number>): Set<number> {
+  const later = new Set<number>();
+  for (const arrival of conversation.arrivals.slice(from.index + 1)) {
+    const index = arrival.token === undefined ? undefined : place.get(arrival.token);
+    if (index !== undefined) {
+      later.add(index);
+    }
+  }
+  return later;
+}
+
+function nth(n: number): string {
+  const tail = n % 100;
+  const suffix = tail >= 11 && tail <= 13 ? "th" : (["th", "st", "nd", "rd"][n % 10] ?? "th");
+  return `${n}${suffix}`;
+}
+
+/**
+ * Sees `count` entries of the filter on the stream: written as batches where there is a producer, else those that come by themselves (fewer, within 200 ms, will do).
+ * @returns the tokens written, in order; empty without a producer.
+ */
+export async function flowOf(session: Session, conversation: Conversation, filter: Filter, count: number): Promise<readonly string[]> {
+  const tokens: string[] = [];
+  const batch = 100;
+  for (let left = count; left > 0; left -= batch) {
+    const produced = await session.supply.produce([filter], [], Math.min(batch, left));
+    if (produced.kind === "unavailable") {
+      break;
+    }
+    tokens.push(...produced.tokens);
+  }
+  const last = tokens.at(-1);
+  if (last === undefined || session.contract.entries.token === undefined) {
+    const lacked = session.supply.lacks([filter], []);
+    if (lacked !== undefined) {
+      unproven(lacked);
+    }
+    const from = conversation.arrivals.length;
+    await session.until(() => (conversation.arrivals.length - from >= count || conversation.end !== undefined ? true : undefined), 200, { quiet: true });
+    return [];
+  }
+  const found = await arrivalOf(session, conversation, last);
+  if (found === undefined) {
+    fail(`the last of ${tokens.length} matching entries within ${session.bounds.applyMs} ms`, conversation.end === undefined ? `it did not come; ${conversation.arrivals.length} entries came in all` : "the stream ended first");
+  }
+  return tokens;
+}
+
+/** Awaits the arrival of the entry with the token; undefined after the bound or when the stream ended without it. */
+export async function arrivalOf(session: Session, conversation: Conversation, token: string, boundMs = session.bounds.applyMs): Promise<Arrival | undefined> {
+  let cursor = 0;
+  const found = await session.until(() => {
+    for (; cursor < conversation.arrivals.length; cursor++) {
+      if (conversation.arrivals[cursor]?.token === token) {
+        return conversation.arrivals[cursor];
+      }
+    }
+    return conversation.end === undefined ? undefined : ("ended" as const);
+  }, boundMs);
+  return found === "ended" ? undefined : found;
+}
+
+/** Drafts for the two filters in turn, `count` of each; undefined when the contract or the surroundings give no way to write them. */
+export function alternating(session: Session, a: Filter, b: Filter, count: number): EntryDraft[] | undefined {
+  const drafts: EntryDraft[] = [];
+  for (let n = 0; n < count; n++) {
+    const forA = session.supply.draft([a], [b]);
+    const forB = session.supply.draft([b], [a]);
+    if (forA === undefined || forB === undefined || session.supply.producer.kind !== "ready") {
+      return undefined;
+    }
+    drafts.push(forA, forB);
+  }
+  return drafts;
+}
+
+/**
+ * Fails when an entry that only `before` lets through comes after one that only `after` lets through: the order of receipt must be A*B*.
+ * @returns the first entry that only `after` lets through, or undefined when none came.
+ */
+export function requireAStarBStar(conversation: Conversation, before: Filter, after: Filter, from = 0): Arrival | undefined {
+  let first: Arrival | undefined;
+  for (const arrival of conversation.arrivals.slice(from)) {
+    const old = before.matches(arrival.entry);
+    const fresh = after.matches(arrival.entry);
+    if (fresh && !old) {
+      first ??= arrival;
+    } else if (!fresh && old && first !== undefined) {
+      conversation.accuse(arrival, `matches only the old filter "${before.name}"`);
+      fail(
+        `after the first entry that only "${after.name}" lets through, none that only "${before.name}" lets through`,
+        `arrival #${arrival.index + 1}, ${arrival.index - first.index} after the first new one, matches only "${before.name}": ${JSON.stringify(arrival.entry)}`,
+      );
+    } else if (!fresh && !old) {
+      conversation.accuse(arrival, "matches neither filter");
+      fail(`only entries that match "${before.name}" or "${after.name}"`, `arrival #${arrival.index + 1} matches neither: ${JSON.stringify(arrival.entry)}`);
+    }
+  }
+  return first;
+}
+
+/** An arrival in one line, for messages. */
+export function describeArrival(session: Session, arrival: Arrival): string {
+  return `arrival #${arrival.index + 1}: ${describeEntry(session.contract, arrival.entry)}`;
+}

@@ -1,0 +1,64 @@
+import type { Session } from "../src/conformance/session.js";
+import { freshToken } from "../src/conformance/supply.js";
+import type { Contract, Entry, EntryDraft, Filter, MatchRule, Message } from "../src/core/contract.js";
+
+/** A filter made from the contract's rules, and entries at its edges. */
+export interface Variant {
+  readonly filter: Filter;
+  readonly drafts: readonly { readonly draft: EntryDraft; readonly token: string; readonly matches: boolean }[];
+}
+
+/** Strings that real logs hold and that careless code mistreats; none is empty. */
+const oddStrings = ["ALPHA", "alph", "alphas", "näïve ☃ 日本語 😀", 'quote " back\\slash', "tab\tand\nline", "100% %s {0} $1 .*", "a,b;c", "null", " padded "];
+
+/** Filters at the edges of each match rule, with the entries that tell right from wrong; none without a producer or rules. */
+export function variantsOf(session: Session): readonly Variant[] {
+  const { contract, supply } = session;
+  const base = supply.producer.kind === "ready" ? contract.draft([], []) : undefined;
+  const token = contract.entries.token;
+  if (base === undefined || token === undefined || contract.matchRules === undefined) {
+    return [];
+  }
+  return contract.matchRules.flatMap((rule) => variantsOfRule(contract, rule, base, token));
+}
+
+function variantsOfRule(contract: Contract, rule: MatchRule, base: EntryDraft, token: string): Variant[] {
+  if (rule.entry !== token && base[rule.entry] === undefined) {
+    return [];
+  }
+  const samples = Object.values(contract.filters)
+    .flatMap((filter) => filter.messages.map((message) => message[rule.filter]))
+    .filter((value) => value !== undefined);
+  const make = (message: Message, values: readonly string[]): Variant => {
+    const filter = contract.filter(message);
+    return { filter, drafts: values.map((value) => draftWith({ base, token, field: rule.entry, value, filter })) };
+  };
+  switch (rule.rule) {
+    case "one-of": {
+      const known = [...new Set(samples.flat().filter((value) => typeof value === "string"))];
+      const repeated = samples.some((value) => Array.isArray(value));
+      const [first = "alpha", second = "beta"] = known;
+      if (!repeated) {
+        return [make({ [rule.filter]: first }, [first, second, ...oddStrings])];
+      }
+      return [make({ [rule.filter]: [first, second] }, [first, second, ...oddStrings]), make({ [rule.filter]: oddStrings }, [first, ...oddStrings])];
+    }
+    case "at-least":
+    case "at-most":
+      return (rule.order ?? []).map((bound) => make({ [rule.filter]: bound }, rule.order ?? []));
+    case "equals":
+      return oddStrings.slice(0, 5).map((text) => make({ [rule.filter]: text }, oddStrings));
+    case "contains":
+    case "prefix":
+      return ["Needle", "näïve ☃ 😀", '"\\', "%s.*"].map((text) => make({ [rule.filter]: text }, [text, text.toLowerCase(), `${text}${text}`, text.slice(0, -1), `before ${text} after`, ...oddStrings.slice(3, 7)]));
+  }
+}
+
+function draftWith(options: { readonly base: EntryDraft; readonly token: string; readonly field: string; readonly value: string; readonly filter: Filter }): Variant["drafts"][number] {
+  const { base, token, field, value, filter } = options;
+  const fresh = freshToken();
+  const text = field === token ? `${value} ${fresh}` : fresh;
+  const draft: EntryDraft = { ...base, [field]: value, [token]: text };
+  const entry: Entry = draft;
+  return { draft, token: text, matches: filter.matches(entry) };
+}
