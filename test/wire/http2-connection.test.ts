@@ -1,7 +1,7 @@
 import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 
-import t from "tap";
+import t, { type Test } from "tap";
 
 import { connectHttp2, type FrameRecord } from "../../src/wire/http2-connection.js";
 import { FRAME } from "../../src/wire/http2-frames.js";
@@ -9,7 +9,7 @@ import type { Http2StreamEvent } from "../../src/wire/http2-stream.js";
 
 const REQUEST = [[":method", "POST"], [":scheme", "http"], [":path", "/echo"], [":authority", "localhost"]] as const;
 
-async function echoServer(test: typeof t, onStream?: (stream: ServerHttp2Stream) => void): Promise<{ port: number; server: Http2Server }> {
+async function echoServer(test: Test, onStream?: (stream: ServerHttp2Stream) => void): Promise<{ port: number; server: Http2Server }> {
   const server = createHttp2Server();
   server.on("stream", (stream) => {
     stream.on("error", () => {});
