@@ -22,6 +22,8 @@ export interface ConversationHost {
   readonly contract: Contract;
   record(event: Omit<TimelineEvent, "atMs"> & { readonly atMicros?: number }): void;
   poke(): void;
+  /** Bounds a send; rejects with a verdict when flow control or the stream's end keeps it from leaving. Default: unbounded. */
+  bounded?(sending: Promise<void>, conversation: Conversation): Promise<void>;
 }
 
 /**
@@ -82,7 +84,8 @@ export function createConversation(host: ConversationHost, label: string): { con
   const put = async (messages: readonly Message[], what: string): Promise<void> => {
     host.record({ stream: label, direction: "sent", what });
     for (const message of messages) {
-      await opened().send(message);
+      const sending = opened().send(message);
+      await (host.bounded === undefined ? sending : host.bounded(sending, conversation));
     }
   };
   const hearMessage = (message: Message, atMicros: number): void => {

@@ -1,7 +1,7 @@
 import { performance } from "node:perf_hooks";
 import type { Bounds, Contract, Filter, Roles, Transport } from "../core/contract.js";
 import { HarnessError, messageOf } from "../core/errors.js";
-import type { Connection, Driver } from "../core/stream.js";
+import type { Connection, Driver, MonitorStream, StreamEvent } from "../core/stream.js";
 import type { Target } from "../core/target.js";
 import { createTimeline, type Timeline, type TimelineEvent } from "../core/timeline.js";
 import { broken, fail, notApplicable, unproven } from "../core/verdict.js";
@@ -67,6 +67,8 @@ export interface Session {
   role<K extends keyof Roles>(name: K): NonNullable<Roles[K]>;
   connect(transport?: Transport): Promise<Connection>;
   open(options?: OpenStream): Promise<Conversation>;
+  /** Makes a conversation of a stream that the check opened itself; `hear` takes its events. */
+  adopt(stream: MonitorStream): { readonly conversation: Conversation; hear(event: StreamEvent): void };
   /** `until` of the waiter, on anything that any stream of this session hears. */
   until<T>(test: () => T | undefined, boundMs: number, options?: { readonly quiet?: boolean }): Promise<T | undefined>;
   /** Opens a stream with the filter and awaits its first matching entry. */
@@ -119,6 +121,40 @@ export function createSession(context: RunContext, transport: Transport, seed: n
     timeline.add({ ...rest, atMs: ((atMicros ?? performance.now() * 1000) - startMicros) / 1000 });
   };
 
+  const converse = (): ReturnType<typeof createConversation> => {
+    const n = conversations.length;
+    const label = String.fromCharCode(97 + (n % 26)) + (n < 26 ? "" : String(Math.floor(n / 26)));
+    const made = createConversation({ contract, record, poke: () => waiter.poke(), bounded }, label);
+    conversations.push(made.conversation);
+    return made;
+  };
+  /** A send that flow control holds back for ever ends as a verdict, not as a hang. */
+  const bounded = async (sending: Promise<void>, conversation: Conversation): Promise<void> => {
+    let state: "sending" | "sent" | { readonly thrown: unknown } = "sending";
+    sending.then(
+      () => {
+        state = "sent";
+        waiter.poke();
+      },
+      (thrown: unknown) => {
+        state = { thrown };
+        waiter.poke();
+      },
+    );
+    await waiter.until(() => (state === "sending" ? undefined : true), context.bounds.applyMs, { quiet: true });
+    if (state === "sent") {
+      return;
+    }
+    await waiter.until(() => (conversation.end === undefined ? undefined : true), state === "sending" ? 0 : 100, { quiet: true });
+    if (conversation.end !== undefined) {
+      fail("the stream is open when the client sends", `it has ended: ${describeEnd(conversation.end)}`);
+    }
+    if (state === "sending") {
+      fail(`the server takes what the client sends within ${context.bounds.applyMs} ms`, "flow control still holds it back");
+    }
+    throw (state as { readonly thrown: unknown }).thrown;
+  };
+
   const session: Session = {
     transport,
     contract,
@@ -150,9 +186,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
     },
     async open(options = {}) {
       const connection = options.connection ?? (await session.connect(options.transport));
-      const label = String.fromCharCode(97 + (conversations.length % 26)) + (conversations.length < 26 ? "" : String(Math.floor(conversations.length / 26)));
-      const { conversation, attach, hear } = createConversation({ contract, record, poke: () => waiter.poke() }, label);
-      conversations.push(conversation);
+      const { conversation, attach, hear } = converse();
       const stream = await connection.open({
         events: hear,
         ...(options.headers === undefined ? {} : { headers: options.headers }),
@@ -164,11 +198,16 @@ export function createSession(context: RunContext, transport: Transport, seed: n
           stream.cancel();
         }
       });
-      record({ stream: label, direction: "sent", what: "open" });
+      record({ stream: conversation.label, direction: "sent", what: "open" });
       if (options.filter !== undefined) {
         await conversation.send(options.filter);
       }
       return conversation;
+    },
+    adopt(stream) {
+      const { conversation, attach, hear } = converse();
+      attach(stream);
+      return { conversation, hear };
     },
     until: (test, boundMs, options) => waiter.until(test, boundMs, options),
     async flowing(filter, options = {}) {

@@ -1,0 +1,258 @@
+import type { Filter, Message } from "../core/contract.js";
+import { HarnessError, messageOf } from "../core/errors.js";
+import type { MonitorStream, StreamEnd, StreamEvent } from "../core/stream.js";
+import { fail, notApplicable } from "../core/verdict.js";
+import { type WebSocketConnection, type WebSocketConnectionOptions, type WebSocketEnd } from "../wire/websocket-connection.js";
+import { opcodes, type Frame } from "../wire/websocket-frames.js";
+import { upgrade, type UpgradeOptions, type UpgradeOutcome, type UpgradeResponse } from "../wire/websocket-upgrade.js";
+import { WireError } from "../wire/wire-error.js";
+import { describeEnd, oneLine, type Conversation } from "./conversation.js";
+import type { Session } from "./session.js";
+
+export interface CloseSeen {
+  readonly code: number | undefined;
+  readonly reason: string;
+  readonly payload: Uint8Array;
+  readonly atMicros: number;
+}
+
+/** A WebSocket stream of which a check sees and sends every frame. */
+export interface WebSocketExchange {
+  /** Entries, waits and barriers work on it as on any conversation. */
+  readonly conversation: Conversation;
+  readonly connection: WebSocketConnection;
+  readonly response: UpgradeResponse;
+  /** Close frames received. */
+  readonly closes: readonly CloseSeen[];
+  readonly pongs: readonly { readonly payload: Uint8Array; readonly atMicros: number }[];
+  /** What the server broke of RFC 6455, in order. */
+  readonly violations: readonly WireError[];
+  /** Data frames that came after the server's first Close frame. */
+  readonly dataAfterClose: number;
+  readonly binaryMessages: number;
+  /** The server's end of TCP, when it has come. */
+  readonly tcpEnd: { readonly kind: "fin" | "rst"; readonly atMicros: number } | undefined;
+  /** How it finished, socket included. */
+  readonly finished: WebSocketEnd | undefined;
+}
+
+export type UpgradeChanges = Partial<Omit<UpgradeOptions, "host" | "port" | "timeoutMs">> & { readonly boundMs?: number };
+
+/** Performs one upgrade with the target's own address and credentials; what is no HTTP answer at all fails the check. */
+export async function performUpgrade(session: Session, changes: UpgradeChanges = {}): Promise<UpgradeOutcome> {
+  const { target } = session;
+  const { boundMs = session.bounds.applyMs, headers = [], ...rest } = changes;
+  session.note(`upgrade ${rest.path ?? target.path}${rest.rawRequest === undefined ? "" : " (request as written by the check)"}`);
+  const subprotocols = session.contract.websocket?.subprotocols ?? [];
+  try {
+    const outcome = await upgrade({
+      host: target.host,
+      port: target.port,
+      path: target.path,
+      tls: tlsOf(session),
+      subprotocols: subprotocols.length === 0 ? undefined : subprotocols,
+      ...rest,
+      headers: [...target.headers, ...headers],
+      timeoutMs: boundMs,
+    });
+    session.note(`answer ${outcome.response.status}`);
+    if (outcome.kind === "accepted") {
+      session.defer(() => outcome.connection.destroy());
+    }
+    return outcome;
+  } catch (thrown) {
+    if (thrown instanceof WireError) {
+      if (isUnreachable(thrown)) {
+        throw new HarnessError("unreachable", `${target.url}: ${thrown.message}`, { place: target.url });
+      }
+      fail(`an HTTP answer within ${boundMs} ms: ${thrown.expected}`, thrown.actual);
+    }
+    throw thrown;
+  }
+}
+
+function isUnreachable(error: WireError): boolean {
+  return /^(CONNECT|DIAL|TLS|REFUSED|UNREACHABLE)/.test(error.code);
+}
+
+function tlsOf(session: Session): UpgradeOptions["tls"] {
+  const { tls } = session.target;
+  return tls === undefined
+    ? undefined
+    : { ca: tls.ca, cert: tls.cert, key: tls.key, servername: tls.servername, rejectUnauthorized: tls.insecure !== true };
+}
+
+/** Opens a stream whose frames are all in the check's hands; it is closed with the session. */
+export async function openWebSocket(session: Session, changes: UpgradeChanges & Pick<WebSocketConnectionOptions, "autoPong" | "autoCloseReply" | "closeWithinMs" | "violations"> = {}): Promise<WebSocketExchange> {
+  const codec = session.contract.websocket?.codec;
+  if (codec === undefined) {
+    notApplicable("the contract describes no WebSocket monitor");
+  }
+  const closes: CloseSeen[] = [];
+  const pongs: { readonly payload: Uint8Array; readonly atMicros: number }[] = [];
+  const violations: WireError[] = [];
+  let dataAfterClose = 0;
+  let binaryMessages = 0;
+  let tcpEnd: { readonly kind: "fin" | "rst"; readonly atMicros: number } | undefined;
+  let finished: WebSocketEnd | undefined;
+
+  const outcome = await performUpgrade(session, { violations: "observe", ...changes });
+  if (outcome.kind === "refused") {
+    fail("the upgrade is accepted: 101", `HTTP ${outcome.response.status}`);
+  }
+  const { connection } = outcome;
+  const { conversation, hear } = session.adopt(streamOver(connection, session));
+  const label = conversation.label;
+  const ended = (end: StreamEnd, atMicros: number): void => {
+    if (conversation.end === undefined) {
+      hear({ kind: "ended", atMicros, end });
+    }
+  };
+  hear({ kind: "opened", atMicros: outcome.timing.respondedAtMicros, headers: Object.fromEntries(outcome.response.headers) });
+  connection.onEvent = (event) => {
+    switch (event.kind) {
+      case "message": {
+        if (closes.length > 0) {
+          dataAfterClose += 1;
+        }
+        if (event.type === "binary") {
+          binaryMessages += 1;
+        }
+        hear(decoded(codec, event.bytes, event.atMicros, event.type === "text"));
+        break;
+      }
+      case "pong":
+        pongs.push({ payload: event.payload, atMicros: event.atMicros });
+        session.record({ stream: label, direction: "received", what: "pong", atMicros: event.atMicros });
+        break;
+      case "ping":
+        session.record({ stream: label, direction: "received", what: "ping", atMicros: event.atMicros });
+        break;
+      case "close":
+        closes.push({ code: event.code, reason: event.reason, payload: event.payload, atMicros: event.atMicros });
+        session.record({ stream: label, direction: "received", what: `Close ${event.code ?? "without code"}${event.reason === "" ? "" : ` ${oneLine(event.reason)}`}`, atMicros: event.atMicros });
+        ended(endOfClose(event.code, event.reason), event.atMicros);
+        break;
+      case "violation":
+        violations.push(event.error);
+        session.record({ stream: label, direction: "received", what: oneLine(event.error.message, 160), atMicros: event.atMicros, offending: true });
+        break;
+      case "fin":
+      case "rst":
+        tcpEnd ??= { kind: event.kind, atMicros: event.atMicros };
+        session.record({ stream: label, direction: "received", what: event.kind === "fin" ? "TCP FIN" : "TCP RST", atMicros: event.atMicros });
+        ended({ kind: "lost", native: event.kind === "fin" ? "1006 (FIN)" : "1006 (RST)", cause: "the server ended TCP without a Close frame" }, event.atMicros);
+    }
+    session.waiter.poke();
+  };
+  void connection.ended.then((end) => {
+    finished = end;
+    ended({ kind: "lost", native: "1006", cause: `TCP ended: ${end.tcp}` }, end.tcpEndedAtMicros);
+    session.waiter.poke();
+  });
+  return {
+    conversation,
+    connection,
+    response: outcome.response,
+    closes,
+    pongs,
+    violations,
+    get dataAfterClose() {
+      return dataAfterClose;
+    },
+    get binaryMessages() {
+      return binaryMessages;
+    },
+    get tcpEnd() {
+      return tcpEnd;
+    },
+    get finished() {
+      return finished;
+    },
+  };
+}
+
+function decoded(codec: { decode(bytes: Uint8Array): Message }, bytes: Uint8Array, atMicros: number, text: boolean): StreamEvent {
+  try {
+    return { kind: "message", atMicros, message: codec.decode(bytes), bytes: bytes.length, text };
+  } catch (thrown) {
+    return { kind: "undecodable", atMicros, detail: messageOf(thrown), bytes: Uint8Array.from(bytes) };
+  }
+}
+
+function endOfClose(code: number | undefined, reason: string): StreamEnd {
+  if (code === undefined || code === 1000) {
+    return { kind: "completed", native: code === undefined ? "1005" : "1000" };
+  }
+  return { kind: "rejected", native: String(code), code, detail: reason };
+}
+
+/** A MonitorStream on an exchange's connection, so that conversations work on it. */
+function streamOver(connection: WebSocketConnection, session: Session): MonitorStream {
+  const codec = session.contract.websocket?.codec;
+  return {
+    async send(message) {
+      await sendPayload(connection, codec?.form ?? "text", codec?.encode(message) ?? new Uint8Array(0));
+    },
+    async end() {
+      const text = session.contract.websocket?.endText;
+      await (text === undefined ? connection.sendClose(1000) : connection.sendText(text));
+    },
+    cancel: () => connection.destroy(),
+    pause: () => connection.pause(),
+    resume: () => connection.resume(),
+    ended: connection.ended.then((end) => ({ kind: "lost", native: "1006", cause: end.tcp })),
+  };
+}
+
+async function sendPayload(connection: WebSocketConnection, form: "text" | "binary", payload: Uint8Array): Promise<void> {
+  await connection.sendFrame({ opcode: form === "text" ? opcodes.text : opcodes.binary, payload });
+}
+
+/** The payload of the one frame that a filter is; fails over to not-applicable where the contract makes it several. */
+export function filterPayload(session: Session, filter: Filter): Uint8Array {
+  const messages = session.contract.opening(filter, 1);
+  const [message] = messages;
+  const codec = session.contract.websocket?.codec;
+  if (message === undefined || messages.length !== 1 || codec === undefined) {
+    notApplicable("the contract's filter is not one WebSocket message");
+  }
+  return codec.encode(message);
+}
+
+/** The contract's end text, trimmed; not-applicable where its end is a Close frame. */
+export function requireNullEnd(session: Session): string {
+  const text = session.contract.websocket?.endText;
+  if (text === undefined || text.trim() !== "null") {
+    notApplicable('the contract\'s client end is not a "null" text frame');
+  }
+  return text;
+}
+
+/** Awaits the server's Close frame, or fails. */
+export async function awaitClose(session: Session, exchange: WebSocketExchange, boundMs = session.bounds.endMs): Promise<CloseSeen> {
+  const found = await session.until(() => exchange.closes[0] ?? (exchange.tcpEnd === undefined ? undefined : ("tcp" as const)), boundMs);
+  if (found === undefined) {
+    fail(`a Close frame within ${boundMs} ms`, exchange.conversation.arrivals.length === 0 ? "none came; the stream is still open" : "none came; the stream still runs");
+  }
+  if (found === "tcp") {
+    fail("a Close frame", `none: TCP was ended by ${exchange.tcpEnd?.kind === "rst" ? "a reset" : "FIN"} (1006)`);
+  }
+  return found;
+}
+
+/** Awaits that the server refuses: a Close that is not 1000, or the end of TCP. Returns what came; fails when neither does. */
+export async function awaitRefusal(session: Session, exchange: WebSocketExchange, what: string, boundMs = session.bounds.endMs): Promise<CloseSeen | "dropped"> {
+  const found = await session.until(() => exchange.closes[0] ?? (exchange.tcpEnd === undefined ? undefined : ("dropped" as const)), boundMs);
+  if (found === undefined) {
+    fail(`the connection is failed within ${boundMs} ms after ${what}`, exchange.conversation.arrivals.length > 0 ? "the stream goes on as if nothing had happened" : "silence: it stays open");
+  }
+  return found;
+}
+
+/** How an exchange stands, for messages. */
+export function describeExchange(exchange: WebSocketExchange): string {
+  return exchange.conversation.end === undefined ? "open" : describeEnd(exchange.conversation.end);
+}
+
+export type { Frame };
