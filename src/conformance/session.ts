@@ -130,29 +130,25 @@ export function createSession(context: RunContext, transport: Transport, seed: n
   };
   /** A send that flow control holds back for ever ends as a verdict, not as a hang. */
   const bounded = async (sending: Promise<void>, conversation: Conversation): Promise<void> => {
-    let state: "sending" | "sent" | { readonly thrown: unknown } = "sending";
-    sending.then(
-      () => {
-        state = "sent";
-        waiter.poke();
-      },
-      (thrown: unknown) => {
-        state = { thrown };
-        waiter.poke();
-      },
-    );
-    await waiter.until(() => (state === "sending" ? undefined : true), context.bounds.applyMs, { quiet: true });
-    if (state === "sent") {
+    const outcome: { settled?: { readonly thrown?: unknown } } = {};
+    sending
+      .then(
+        () => (outcome.settled = {}),
+        (thrown: unknown) => (outcome.settled = { thrown }),
+      )
+      .finally(() => waiter.poke());
+    const settled = await waiter.until(() => outcome.settled, context.bounds.applyMs, { quiet: true });
+    if (settled !== undefined && !("thrown" in settled)) {
       return;
     }
-    await waiter.until(() => (conversation.end === undefined ? undefined : true), state === "sending" ? 0 : 100, { quiet: true });
+    await waiter.until(() => (conversation.end === undefined ? undefined : true), settled === undefined ? 0 : 100, { quiet: true });
     if (conversation.end !== undefined) {
       fail("the stream is open when the client sends", `it has ended: ${describeEnd(conversation.end)}`);
     }
-    if (state === "sending") {
+    if (settled === undefined) {
       fail(`the server takes what the client sends within ${context.bounds.applyMs} ms`, "flow control still holds it back");
     }
-    throw (state as { readonly thrown: unknown }).thrown;
+    throw settled.thrown;
   };
 
   const session: Session = {
