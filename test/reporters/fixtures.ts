@@ -1,4 +1,4 @@
-import { build } from "hdr-histogram-js";
+import { build, encodeIntoCompressedBase64 } from "hdr-histogram-js";
 import { reportSchema, type CheckRecord, type HistogramRecord, type Report, type WindowRecord, type WorkloadRecord } from "../../src/core/report.js";
 import type { RenderOptions } from "../../src/core/reporter.js";
 import type { TimelineEvent } from "../../src/core/timeline.js";
@@ -189,7 +189,7 @@ export function histogramRecord(medianUs: number, count = 5000, overflow = 0): H
   }
   return {
     unit: "us",
-    encoded: histogram.encodeIntoCompressedBase64(),
+    encoded: encodeIntoCompressedBase64(histogram),
     count: count + overflow,
     overflow,
     min: histogram.minNonZeroValue,

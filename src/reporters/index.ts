@@ -1,0 +1,12 @@
+import type { Reporter } from "../core/reporter.js";
+import { json } from "./json.js";
+import { junit } from "./junit.js";
+import { ndjson } from "./ndjson.js";
+import { tap } from "./tap.js";
+
+/** Every reporter by the name that `--reporter` takes. */
+export const reporters = { json, ndjson, junit, tap } as const satisfies Record<string, Reporter>;
+
+export type ReporterName = keyof typeof reporters;
+
+export const reporterNames: readonly ReporterName[] = Object.keys(reporters) as ReporterName[];
