@@ -48,7 +48,10 @@ export type Received =
   | { readonly kind: "ignorable"; readonly name: string; readonly answer: readonly Message[] }
   | { readonly kind: "violation"; readonly detail: string };
 
-/** What can vary in an entry that the producer writes: values for the placeholders of its template. */
+/**
+ * What can vary in an entry that the producer writes: values by entry field, for the placeholders of its template.
+ * The token's field (EntryRules.token) holds what goes in for `{token}`; in what `Contract.draft` gives it is the text that must come before a blank and the token itself, absent or empty when there is none.
+ */
 export type EntryDraft = Readonly<Record<string, string>>;
 
 export interface EntryRules {
@@ -94,10 +97,16 @@ export const defaultBounds: Bounds = { applyMs: 2000, endMs: 1000, releaseMs: 10
 /** `declared-none`: the contract says there is none (not-applicable); `unstated`: it is silent (unproven). */
 export type Absence = { readonly kind: "declared-none" } | { readonly kind: "unstated" };
 
+/** Paths (names joined by dots) in the producer's answer to the first and last sequence number written; default `first` and `last`. */
+export interface ProducerSequences {
+  readonly first: string;
+  readonly last: string;
+}
+
 export type ProducerRule =
-  | { readonly kind: "http"; readonly method: string; readonly path: string; readonly body: string; readonly contentType: string }
+  | { readonly kind: "http"; readonly method: string; readonly path: string; readonly body: string; readonly contentType: string; readonly sequences?: ProducerSequences }
   | { readonly kind: "command"; readonly command: string }
-  | { readonly kind: "grpc"; readonly method: string; readonly message: Message }
+  | { readonly kind: "grpc"; readonly method: string; readonly message: Message; /** Absent until the types are known. */ readonly codec?: MessageCodec; readonly sequences?: ProducerSequences }
   | Absence;
 
 export type ProbeRule =

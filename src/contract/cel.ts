@@ -1,0 +1,89 @@
+import { Environment } from "@marcbachmann/cel-js";
+import type { ProtobufField } from "../core/contract.js";
+
+/** Fields of a variable, as far as they are known; undefined: any. */
+export interface CelShape {
+  readonly [field: string]: string | CelShape;
+}
+
+/** What is wrong with an expression, and at which of its characters. */
+export interface CelProblem {
+  readonly message: string;
+  readonly at: number;
+}
+
+/** A compiled predicate. An expression that fails on a message (a field is absent, types do not fit) is false there. */
+export type CelPredicate = (variables: Readonly<Record<string, unknown>>) => boolean;
+
+/**
+ * Compiles a CEL predicate over the given variables, checking its types and field names where the shapes are known.
+ * Whole numbers are CEL `int`, others `double`; fields that a message lacks are absent: test them with `has()`.
+ */
+export function compileCel(expression: string, variables: Readonly<Record<string, CelShape | undefined>>): { readonly predicate: CelPredicate } | { readonly problem: CelProblem } {
+  const loose = new Environment({ homogeneousAggregateLiterals: false, enableOptionalTypes: true });
+  const typed = new Environment({ homogeneousAggregateLiterals: false, enableOptionalTypes: true });
+  for (const [name, shape] of Object.entries(variables)) {
+    loose.registerVariable(name, "dyn");
+    if (shape === undefined) {
+      typed.registerVariable(name, "dyn");
+    } else {
+      typed.registerVariable({ name, schema: shape as Record<string, string> });
+    }
+  }
+  for (const environment of [loose, typed]) {
+    const checked = environment.check(expression);
+    if (!checked.valid) {
+      return { problem: { message: checked.error?.summary ?? "it is not valid", at: checked.error?.range?.start ?? 0 } };
+    }
+    if (checked.type !== "bool" && checked.type !== "dyn") {
+      return { problem: { message: `it gives ${checked.type ?? "nothing"}, not true or false`, at: 0 } };
+    }
+  }
+  const run = loose.parse(expression);
+  return {
+    predicate(values) {
+      try {
+        return run(toCel(values) as Record<string, unknown>) === true;
+      } catch {
+        return false;
+      }
+    },
+  };
+}
+
+/** The shape of a protobuf message for the type checker; nested messages are not looked into. */
+export function celShapeOf(fields: readonly ProtobufField[]): CelShape {
+  const shape: Record<string, string> = {};
+  for (const field of fields) {
+    const scalar = celTypes[field.type] ?? "dyn";
+    shape[field.name] = field.repeated ? (scalar === "dyn" ? "list" : `list<${scalar}>`) : scalar;
+  }
+  return shape;
+}
+
+const celTypes: Readonly<Record<string, string>> = {
+  string: "string",
+  bytes: "string",
+  bool: "bool",
+  double: "double",
+  float: "double",
+  int32: "int",
+  sint32: "int",
+  uint32: "int",
+  fixed32: "int",
+  sfixed32: "int",
+};
+
+/** Whole numbers become CEL ints, deeply; all else stays as it is. */
+function toCel(value: unknown): unknown {
+  if (typeof value === "number") {
+    return Number.isSafeInteger(value) ? BigInt(value) : value;
+  }
+  if (Array.isArray(value)) {
+    return value.map(toCel);
+  }
+  if (typeof value === "object" && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, toCel(inner)]));
+  }
+  return value;
+}

@@ -1,0 +1,270 @@
+import { type Bounds, type Contract, defaultBounds, type EntryRules, type Filter, type GrpcBinding, type MatchRule, type Message, type ProbeRule, type ProducerRule, type ProtobufField, type Semantics, type WebSocketBinding } from "../core/contract.js";
+import { messageOf } from "../core/errors.js";
+import { parseDuration } from "../core/duration.js";
+import type { YamlDocument, YamlProblem } from "../yaml/document.js";
+import { placeholdersOf, readTemplate, solveDraft, templateOf } from "./draft.js";
+import { compileEntryShape } from "./entry-shape.js";
+import { compileExpressions } from "./expressions.js";
+import { createFilterMaker } from "./filters.js";
+import type { LoadedTypes } from "./grpc-types.js";
+import { createJsonCodec } from "./json-codec.js";
+import { createProtobufCodec, protobufFieldsOf, UnencodableError } from "./protobuf-codec.js";
+import { compileReceive } from "./receive.js";
+import { compileRoles } from "./roles.js";
+import type { ContractFile } from "./schema.js";
+import { fillTemplate } from "./templates.js";
+import { checkNames } from "./check-names.js";
+
+/** A contract file that is read and checked, with what was found beside it. */
+export interface ContractDraft {
+  readonly document: YamlDocument;
+  readonly content: ContractFile;
+  readonly folder: string;
+  /** SHA-256 of the text, hex. */
+  readonly hash: string;
+  readonly namespace: string;
+  readonly types: LoadedTypes;
+}
+
+/** Makes the contract of a draft. @throws HarnessError `contract` that lists every problem with its `file:line:column` */
+export function compileContract(draft: ContractDraft): Contract {
+  const { document, content, namespace } = draft;
+  const problems: YamlProblem[] = [];
+  const grpc = grpcBinding(draft);
+  const websocket = webSocketBinding(draft, problems);
+  const expressions = compileExpressions(content, grpc, problems);
+  checkNames(content, grpc, problems);
+  refuse(document, problems);
+
+  const producer = producerRule(draft);
+  const template = templateOf(producer);
+  const read = template === undefined ? undefined : readTemplate(template);
+  const entries = entryRules(content, read?.token);
+  const makeFilter = createFilterMaker({ rules: expressions.match, namespace });
+  const filters = Object.fromEntries(Object.entries(content.filters).map(([name, sample]) => [name, makeFilter(name, Array.isArray(sample) ? sample : [sample])]));
+  const roles = compileRoles(content, filters);
+  const opening = (filter: Filter, slot: number): readonly Message[] => opened(content, content.open, filter, slot, namespace);
+  const placeholders = placeholdersOf(template ?? "");
+  const contract: Contract = {
+    name: content.name,
+    about: content.about,
+    source: document.file,
+    hash: draft.hash,
+    grpc,
+    websocket,
+    filters,
+    roles,
+    entries,
+    semantics: semanticsOf(content),
+    bounds: boundsOf(content),
+    filterBytes: content.limits["filter-bytes"],
+    producer,
+    probe: probeRule(content),
+    matchRules: compiledReaderRules(content),
+    filter: (message) => makeFilter(JSON.stringify(message), [message]),
+    prelude: content.prelude.map((message) => fillTemplate(message, { namespace })),
+    opening,
+    updating: (from, to, slot) => (content.update === undefined ? opening(to, slot) : opened(content, content.update, to, slot, namespace, from)),
+    classify: compileReceive({ ...expressions.receive, each: content.entries.each, fields: content.entries.fields }),
+    draft: (yes, no) =>
+      template === undefined
+        ? undefined
+        : solveDraft(
+            {
+              rules: content.match,
+              entries,
+              fields: placeholders.fields,
+              hasToken: placeholders.hasToken,
+              constants: read?.constants ?? {},
+              values: statedValues(content, namespace),
+              samples: Object.values(filters),
+              silent: roles.silent,
+            },
+            yes,
+            no,
+          ),
+    violationOf: compileEntryShape(entries, content.match, declaredFields(content, grpc)),
+  };
+  checkEncodable(contract, content, problems);
+  refuse(document, problems);
+  return contract;
+}
+
+function refuse(document: YamlDocument, problems: readonly YamlProblem[]): void {
+  if (problems.length > 0) {
+    throw document.errorFor(problems);
+  }
+}
+
+function grpcBinding(draft: ContractDraft): GrpcBinding | undefined {
+  const monitor = draft.types === "reflection" ? undefined : draft.types.monitor;
+  if (monitor === undefined) {
+    return undefined;
+  }
+  return {
+    path: monitor.path,
+    codec: createProtobufCodec(monitor.request, monitor.response, draft.content.grpc?.bytes ?? "base64"),
+    entryFields: protobufFieldsOf(monitor.response),
+    filterFields: protobufFieldsOf(monitor.request),
+  };
+}
+
+function webSocketBinding(draft: ContractDraft, problems: YamlProblem[]): WebSocketBinding | undefined {
+  const { websocket } = draft.content;
+  if (websocket === undefined) {
+    return undefined;
+  }
+  const monitor = draft.types === "reflection" ? undefined : draft.types.monitor;
+  if (websocket.encoding === "protobuf" && monitor === undefined) {
+    problems.push({ path: ["websocket", "encoding"], message: 'The encoding "protobuf" needs the message types of a "grpc" section with a proto or descriptor-set.' });
+  }
+  return {
+    path: websocket.path,
+    endText: websocket.end,
+    subprotocols: websocket.subprotocols,
+    headers: Object.entries(websocket.headers),
+    codec: websocket.encoding === "protobuf" && monitor !== undefined ? createProtobufCodec(monitor.request, monitor.response, draft.content.grpc?.bytes ?? "base64") : createJsonCodec(websocket.frames),
+  };
+}
+
+/** The messages of a template list for a filter, with the barrier's question behind them; without a template the filter's own messages. */
+function opened(content: ContractFile, templates: readonly Message[] | undefined, filter: Filter, slot: number, namespace: string, from?: Filter): readonly Message[] {
+  const before = from?.messages.at(-1);
+  const shared = { slot, old: slot - 1, namespace, ...(before === undefined ? {} : { from: before }) };
+  const messages = templates === undefined ? filter.messages : filter.messages.flatMap((message) => templates.map((template) => fillTemplate(template, { ...shared, filter: message })));
+  return content.barrier === undefined ? messages : [...messages, fillTemplate(content.barrier.send, shared)];
+}
+
+function entryRules(content: ContractFile, templateToken: string | undefined): EntryRules {
+  const { sequence, order, time, required } = content.entries;
+  const token = content.entries.token ?? templateToken;
+  return {
+    order,
+    required,
+    ...(sequence === undefined ? {} : { sequence }),
+    ...(time === undefined ? {} : { time }),
+    ...(token === undefined ? {} : { token }),
+  };
+}
+
+function semanticsOf(content: ContractFile): Semantics {
+  const { semantics } = content;
+  const cleanEnd = semantics["clean-end"];
+  return {
+    update: semantics.update,
+    takesEffect: semantics["takes-effect"] ?? (content.messages?.ack !== undefined || content.barrier !== undefined ? "ack" : "first-new-entry"),
+    delivery: semantics.delivery,
+    overflow: semantics.overflow,
+    cleanEnd: { grpcStatuses: cleanEnd["grpc-statuses"], wsCodes: cleanEnd["ws-codes"] },
+  };
+}
+
+function boundsOf(content: ContractFile): Bounds {
+  const { apply, end, release, stop } = content.bounds;
+  const milliseconds = (text: string | undefined, fallback: number): number => (text === undefined ? fallback : (parseDuration(text) ?? fallback));
+  return {
+    applyMs: milliseconds(apply, defaultBounds.applyMs),
+    endMs: milliseconds(end, defaultBounds.endMs),
+    releaseMs: milliseconds(release, defaultBounds.releaseMs),
+    stopMs: milliseconds(stop, defaultBounds.stopMs),
+  };
+}
+
+function producerRule(draft: ContractDraft): ProducerRule {
+  const { producer } = draft.content;
+  const { namespace } = draft;
+  const filled = (text: string): string => text.replaceAll("{namespace}", namespace);
+  if (producer === undefined) {
+    return { kind: "unstated" };
+  }
+  if (producer === "none") {
+    return { kind: "declared-none" };
+  }
+  if ("http" in producer) {
+    const [method = "", path = ""] = producer.http.split(" ");
+    return { kind: "http", method, path: filled(path), body: filled(producer.body), contentType: producer["content-type"], ...(producer.sequences === undefined ? {} : { sequences: sequencesOf(producer.sequences) }) };
+  }
+  if ("command" in producer) {
+    return { kind: "command", command: filled(producer.command) };
+  }
+  const types = draft.types === "reflection" ? undefined : draft.types.producer;
+  return {
+    kind: "grpc",
+    method: types?.path ?? `/${producer.grpc.replace(/^\//, "")}`,
+    message: JSON.parse(filled(JSON.stringify(producer.message))) as Message,
+    ...(types === undefined ? {} : { codec: createProtobufCodec(types.request, types.response, draft.content.grpc?.bytes ?? "base64") }),
+    ...(producer.sequences === undefined ? {} : { sequences: sequencesOf(producer.sequences) }),
+  };
+}
+
+function sequencesOf(sequences: { readonly first: string; readonly last?: string | undefined }): { readonly first: string; readonly last: string } {
+  return { first: sequences.first, last: sequences.last ?? sequences.first };
+}
+
+function statedValues(content: ContractFile, namespace: string): Readonly<Record<string, readonly string[]>> {
+  const { producer } = content;
+  const values = typeof producer === "object" ? (producer.values ?? {}) : {};
+  return Object.fromEntries(Object.entries(values).map(([field, candidates]) => [field, candidates.map((text) => text.replaceAll("$namespace", namespace))]));
+}
+
+function probeRule(content: ContractFile): ProbeRule {
+  const { probe } = content;
+  if (probe === undefined) {
+    return { kind: "unstated" };
+  }
+  if (probe === "none") {
+    return { kind: "declared-none" };
+  }
+  if ("channelz" in probe) {
+    return { kind: "channelz" };
+  }
+  if ("process" in probe) {
+    return { kind: "process" };
+  }
+  const gauges = {
+    ...(probe["open-streams"] === undefined ? {} : { openStreams: probe["open-streams"] }),
+    ...(probe["rss-bytes"] === undefined ? {} : { rssBytes: probe["rss-bytes"] }),
+  };
+  return "http" in probe ? { kind: "http", path: probe.http.slice("GET ".length), ...gauges } : { kind: "prometheus", path: probe.prometheus.slice("GET ".length), ...gauges };
+}
+
+/** The rules in the form that compiled readers know; undefined where one of them needs more than that. */
+function compiledReaderRules(content: ContractFile): readonly MatchRule[] | undefined {
+  const rules: MatchRule[] = [];
+  if (content.entries.fields !== undefined || content.entries.each !== undefined) {
+    return undefined;
+  }
+  for (const rule of content.match) {
+    if ("cel" in rule || rule.rule === "range" || rule.rule === "topic") {
+      return undefined;
+    }
+    if (rule.rule !== "ignored") {
+      rules.push("order" in rule ? { ...rule, order: rule.order } : (rule as MatchRule));
+    }
+  }
+  return rules;
+}
+
+/** Fields whose types JSON entries are held to: those of the protobuf entry, where an entry is a whole message. */
+function declaredFields(content: ContractFile, grpc: GrpcBinding | undefined): readonly ProtobufField[] {
+  return grpc === undefined || content.entries.fields !== undefined || content.entries.each !== undefined ? [] : grpc.entryFields;
+}
+
+/** Every sample must be one that can be sent. */
+function checkEncodable(contract: Contract, content: ContractFile, problems: YamlProblem[]): void {
+  const { grpc } = contract;
+  if (grpc === undefined) {
+    return;
+  }
+  for (const [name, filter] of Object.entries(contract.filters)) {
+    const isList = Array.isArray(content.filters[name]);
+    for (const [index, message] of contract.opening(filter, 1).entries()) {
+      try {
+        grpc.codec.encode(message);
+      } catch (thrown) {
+        const inside = content.open === undefined && thrown instanceof UnencodableError ? [...(isList ? [index] : []), ...thrown.place.split(".")] : [];
+        problems.push({ path: ["filters", name, ...inside], message: `The filter "${name}" cannot be sent over gRPC: ${messageOf(thrown)}.` });
+      }
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import type { Entry, EntryRules, ProtobufField } from "../core/contract.js";
+import { sequenceOf } from "../core/contract.js";
+import type { RuleFile } from "./schema.js";
+
+const dateTime = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
+
+/**
+ * A function that says what is wrong with an entry's shape, or undefined: required fields, a sequence that is a whole number, a time by RFC 3339,
+ * values of ordered fields, and the types of the fields where the protobuf declares them (so that JSON entries are held to the same).
+ */
+export function compileEntryShape(rules: EntryRules, match: readonly RuleFile[], declared: readonly ProtobufField[]): (entry: Entry) => string | undefined {
+  const orders = match.flatMap((rule) => ("order" in rule && rule.order !== undefined ? [{ field: rule.entry, order: rule.order }] : []));
+  const types = declared.filter((field) => jsonTypes[field.type] !== undefined);
+  return (entry) => {
+    for (const field of rules.required) {
+      const value = entry[field];
+      if (value === undefined || value === null || value === "") {
+        return `the required field "${field}" is ${value === undefined ? "absent" : value === null ? "null" : "empty"}`;
+      }
+    }
+    for (const field of types) {
+      const value = entry[field.name];
+      if (value !== undefined && value !== null && !fits(value, field)) {
+        return `"${field.name}" is ${show(value)}, not ${field.repeated ? "a list of " : ""}${field.type}`;
+      }
+    }
+    if (rules.sequence !== undefined && present(entry[rules.sequence]) && sequenceOf(rules, entry) === undefined) {
+      return `"${rules.sequence}" is ${show(entry[rules.sequence])}, not a whole number`;
+    }
+    if (rules.time !== undefined && present(entry[rules.time]) && !isDateTime(entry[rules.time])) {
+      return `"${rules.time}" is ${show(entry[rules.time])}, not a time by RFC 3339`;
+    }
+    for (const { field, order } of orders) {
+      const value = entry[field];
+      if (present(value) && !(typeof value === "string" && order.includes(value))) {
+        return `"${field}" is ${show(value)}, not one of ${order.join(", ")}`;
+      }
+    }
+    return undefined;
+  };
+}
+
+const jsonTypes: Readonly<Record<string, (value: unknown) => boolean>> = {
+  string: (value) => typeof value === "string",
+  bool: (value) => typeof value === "boolean",
+  double: isNumber,
+  float: isNumber,
+  int32: isInteger,
+  sint32: isInteger,
+  uint32: isInteger,
+  fixed32: isInteger,
+  sfixed32: isInteger,
+  int64: isInteger,
+  sint64: isInteger,
+  uint64: isInteger,
+  fixed64: isInteger,
+  sfixed64: isInteger,
+};
+
+function fits(value: unknown, field: ProtobufField): boolean {
+  const test = jsonTypes[field.type] ?? (() => true);
+  return field.repeated ? Array.isArray(value) && value.every(test) : test(value);
+}
+
+function isNumber(value: unknown): boolean {
+  return typeof value === "number" || value === "NaN" || value === "Infinity" || value === "-Infinity";
+}
+
+function isInteger(value: unknown): boolean {
+  return Number.isInteger(value) || typeof value === "bigint" || (typeof value === "string" && /^-?\d+$/.test(value));
+}
+
+function isDateTime(value: unknown): boolean {
+  const parts = typeof value === "string" ? dateTime.exec(value) : null;
+  if (parts === null) {
+    return false;
+  }
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = parts.slice(1, 7).map(Number);
+  const days = new Date(Date.UTC(year, month, 0)).getUTCDate();
+  // 60 is a leap second.
+  return month >= 1 && month <= 12 && day >= 1 && day <= days && hour <= 23 && minute <= 59 && second <= 60;
+}
+
+function present(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}
+
+function show(value: unknown): string {
+  const text = typeof value === "bigint" ? value.toString() : (JSON.stringify(value) ?? String(value));
+  return text.length > 80 ? `${text.slice(0, 77)}…` : text;
+}

@@ -1,0 +1,49 @@
+import type { Message, MessageCodec } from "../core/contract.js";
+
+/** JSON messages, one in a frame. Refuses invalid UTF-8, a byte order mark, and any value that is not an object. */
+export function createJsonCodec(form: "text" | "binary"): MessageCodec {
+  const encoder = new TextEncoder();
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  return {
+    form,
+    encode: (message) => encoder.encode(JSON.stringify(message, (_, value: unknown) => (typeof value === "bigint" ? value.toString() : value))),
+    decode(bytes) {
+      if (bytes.length === 0) {
+        throw new Error("an empty frame, not a JSON object");
+      }
+      let text: string;
+      try {
+        text = decoder.decode(bytes);
+      } catch {
+        throw new Error(`not UTF-8: the first bad byte is at ${firstBadByte(bytes)}`);
+      }
+      let value: unknown;
+      try {
+        value = JSON.parse(text);
+      } catch (thrown) {
+        throw new Error(`not JSON: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+      }
+      if (typeof value !== "object" || value === null || Array.isArray(value)) {
+        throw new Error(`JSON ${value === null ? "null" : Array.isArray(value) ? "array" : typeof value}, not an object`);
+      }
+      return value as Message;
+    },
+  };
+}
+
+/** Offset of the first byte at which the input stops being UTF-8, by halving: a prefix is fine, or only cut short. */
+function firstBadByte(bytes: Uint8Array): number {
+  let good = 0;
+  let bad = bytes.length;
+  while (bad - good > 1) {
+    const middle = (good + bad) >> 1;
+    try {
+      // Streaming accepts a character that is cut off at the end.
+      new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, middle), { stream: true });
+      good = middle;
+    } catch {
+      bad = middle;
+    }
+  }
+  return good;
+}

@@ -1,0 +1,76 @@
+import { createHash, randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Contract } from "../core/contract.js";
+import { HarnessError, messageOf } from "../core/errors.js";
+import { nearestName } from "../core/suggest.js";
+import { parseYaml } from "../yaml/document.js";
+import { validateYaml } from "../yaml/validate.js";
+import { compileContract, type ContractDraft } from "./compile-contract.js";
+import { loadTypes } from "./grpc-types.js";
+import { contractSchema } from "./schema.js";
+
+/** Contracts that come with the harness. */
+export const builtInContracts = ["logger"] as const;
+
+/** Used when none is named. */
+export const defaultContract = "logger" satisfies (typeof builtInContracts)[number];
+
+export interface LoadOptions {
+  /** Fills `$namespace`; default: eight random hex digits with `hc-` before them. */
+  readonly namespace?: string;
+}
+
+/**
+ * Loads a contract by path, or by the name of one that comes with the harness.
+ * Where its gRPC types come from server reflection, `grpc` is undefined until `resolveReflection` is called.
+ * @throws HarnessError `contract` with `file:line:column` as its place; all problems of the file are in one.
+ */
+export async function loadContract(reference: string, options: LoadOptions = {}): Promise<Contract> {
+  return compileContract(await readContract(reference, options));
+}
+
+/** Reads and checks the file; the result becomes a contract once its protobuf types are there. */
+export async function readContract(reference: string, options: LoadOptions = {}): Promise<ContractDraft> {
+  const file = fileOf(reference);
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (thrown) {
+    throw notFound(reference, thrown);
+  }
+  const document = parseYaml(text, shownFile(reference, file), "contract");
+  const content = validateYaml(document, contractSchema);
+  return {
+    document,
+    content,
+    folder: path.dirname(file),
+    hash: createHash("sha256").update(text).digest("hex"),
+    namespace: options.namespace ?? `hc-${randomBytes(4).toString("hex")}`,
+    types: await loadTypes(document, content, path.dirname(file)),
+  };
+}
+
+function fileOf(reference: string): string {
+  return isBuiltIn(reference) ? path.join(builtInFolder(), `${reference}.yaml`) : reference;
+}
+
+function isBuiltIn(reference: string): reference is (typeof builtInContracts)[number] {
+  return (builtInContracts as readonly string[]).includes(reference);
+}
+
+function builtInFolder(): string {
+  // From dist/src/contract to the package's own folder.
+  return fileURLToPath(new URL("../../../contracts/", import.meta.url));
+}
+
+function shownFile(reference: string, file: string): string {
+  return isBuiltIn(reference) ? `contracts/${path.basename(file)}` : file;
+}
+
+function notFound(reference: string, thrown: unknown): HarnessError {
+  const near = nearestName(reference, builtInContracts);
+  const hint = near === undefined ? `Give the path of a contract file, or one of ${builtInContracts.join(", ")}.` : `Did you mean the built-in contract "${near}"?`;
+  return new HarnessError("contract", `The contract "${reference}" cannot be read: ${messageOf(thrown)}.`, { place: reference, hint, cause: thrown });
+}

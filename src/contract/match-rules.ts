@@ -1,0 +1,142 @@
+import type { Entry, Message } from "../core/contract.js";
+import type { CelPredicate } from "./cel.js";
+import type { RuleFile } from "./schema.js";
+
+/** A rule of the contract, with its CEL compiled. */
+export type CompiledRule = Exclude<RuleFile, { readonly cel: string }> | { readonly cel: CelPredicate };
+
+/** A predicate over entries for one filter message; what can be prepared is prepared, so that judging an entry is a few comparisons. */
+export function compileMatch(rules: readonly CompiledRule[], filter: Message): (entry: Entry) => boolean {
+  const tests = rules.flatMap((rule) => {
+    const test = compileRule(rule, filter);
+    return test === undefined ? [] : [test];
+  });
+  const [first, second] = tests;
+  if (first === undefined) {
+    return () => true;
+  }
+  if (second === undefined) {
+    return first;
+  }
+  return tests.length === 2 ? (entry) => first(entry) && second(entry) : (entry) => tests.every((test) => test(entry));
+}
+
+/** Undefined when the filter does not constrain by this rule: its field is absent, null or an empty list. */
+function compileRule(rule: CompiledRule, filter: Message): ((entry: Entry) => boolean) | undefined {
+  if ("cel" in rule) {
+    return (entry) => rule.cel({ filter, entry });
+  }
+  const wanted = filter[rule.filter];
+  if (rule.rule === "ignored" || wanted === undefined || wanted === null || (Array.isArray(wanted) && wanted.length === 0)) {
+    return undefined;
+  }
+  const field = rule.entry;
+  switch (rule.rule) {
+    case "one-of": {
+      const allowed = new Set((Array.isArray(wanted) ? wanted : [wanted]).map(comparable));
+      return (entry) => allowed.has(comparable(entry[field]));
+    }
+    case "equals": {
+      const value = comparable(wanted);
+      return (entry) => comparable(entry[field]) === value;
+    }
+    case "contains": {
+      const part = String(wanted);
+      return (entry) => {
+        const value = entry[field];
+        return typeof value === "string" && value.includes(part);
+      };
+    }
+    case "prefix": {
+      const start = String(wanted);
+      return (entry) => {
+        const value = entry[field];
+        return typeof value === "string" && value.startsWith(start);
+      };
+    }
+    case "at-least":
+    case "at-most": {
+      const { order } = rule;
+      const sign = rule.rule === "at-least" ? 1 : -1;
+      if (order === undefined) {
+        return (entry) => sign * compare(entry[field], wanted) >= 0;
+      }
+      const limit = order.indexOf(String(wanted));
+      // A value outside the order is an invalid filter: it lets nothing through.
+      const passing = new Set(limit === -1 ? [] : order.filter((_, rank) => sign * (rank - limit) >= 0));
+      return (entry) => {
+        const value = entry[field];
+        return typeof value === "string" && passing.has(value);
+      };
+    }
+    case "range": {
+      const start = String(wanted);
+      const end = filter[rule.to];
+      if (end === undefined || end === null) {
+        return (entry) => entry[field] === start;
+      }
+      const stop = String(end);
+      return (entry) => {
+        const value = entry[field];
+        return typeof value === "string" && compare(value, start) >= 0 && (stop === "" || compare(value, stop) < 0);
+      };
+    }
+    case "topic": {
+      const pattern = String(wanted).split(rule.separator);
+      return (entry) => {
+        const value = entry[field];
+        return typeof value === "string" && matchesTopic(value.split(rule.separator), pattern, rule["any-level"], rule["any-rest"]);
+      };
+    }
+  }
+}
+
+/** One form for values that the encodings write differently: 7, 7n and int64 "7" are equal; a text and a list are not. */
+function comparable(value: unknown): unknown {
+  return typeof value === "number" || typeof value === "bigint" ? String(value) : value;
+}
+
+/** Negative, zero or positive; NaN where the two cannot be compared. Integers by size, texts by code point as UTF-8 bytes order them. */
+function compare(a: unknown, b: unknown): number {
+  const [x, y] = [numeric(a), numeric(b)];
+  if (x !== undefined && y !== undefined) {
+    return x < y ? -1 : x > y ? 1 : 0;
+  }
+  if (typeof a === "string" && typeof b === "string") {
+    return compareCodePoints(a, b);
+  }
+  return Number.NaN;
+}
+
+function numeric(value: unknown): number | bigint | undefined {
+  if (typeof value === "number" || typeof value === "bigint") {
+    return value;
+  }
+  return typeof value === "string" && /^-?\d{1,20}$/.test(value) ? BigInt(value) : undefined;
+}
+
+/** As UTF-8 bytes compare; `<` on strings compares UTF-16 units, which differs above U+FFFF. */
+function compareCodePoints(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)];
+    if (x !== y) {
+      const [surrogateX, surrogateY] = [(x & 0xf800) === 0xd800, (y & 0xf800) === 0xd800];
+      return surrogateX === surrogateY ? x - y : surrogateX ? 1 : -1;
+    }
+  }
+  return a.length - b.length;
+}
+
+function matchesTopic(levels: readonly string[], pattern: readonly string[], anyLevel: string, anyRest: string): boolean {
+  for (const [depth, part] of pattern.entries()) {
+    if (part === anyRest) {
+      return true;
+    }
+    const level = levels[depth];
+    if (level === undefined || (part !== anyLevel && part !== level)) {
+      return false;
+    }
+  }
+  return levels.length === pattern.length;
+}

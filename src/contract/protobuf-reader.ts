@@ -1,0 +1,322 @@
+import type { Message } from "../core/contract.js";
+
+/** How one message type is read: its fields by number. */
+export interface ReaderType {
+  /** Full name, for errors. */
+  readonly name: string;
+  readonly fields: ReadonlyMap<number, ReaderField>;
+}
+
+export interface ReaderField {
+  readonly name: string;
+  /** Protobuf scalar name, `enum` or `message`. */
+  readonly type: string;
+  readonly repeated: boolean;
+  /** Set where absence differs from the default: the field is then left out instead of given its default. */
+  readonly presence: boolean;
+  /** Other fields of its oneof, which its arrival clears. */
+  readonly rivals: readonly string[];
+  /** The type of a message field, resolved late because types may contain themselves. */
+  readonly message?: () => ReaderType;
+  /** Names of an enum's values by number. */
+  readonly enumNames?: ReadonlyMap<number, string>;
+  /** A map is a repeated message of key and value on the wire. */
+  readonly map?: boolean;
+}
+
+const deepest = 100;
+
+/**
+ * Reads a protobuf message strictly: truncated input, invalid UTF-8, field number 0, unknown wire types, unbalanced groups,
+ * varints beyond 10 bytes and nesting beyond 100 throw an Error that names the field and the byte. Unknown fields are skipped.
+ * int64 and uint64 are numbers where safe, else decimal texts; bytes are given by `bytesText`; fields without presence that are absent get their default.
+ */
+export function readMessage(type: ReaderType, input: Uint8Array, bytesText: (bytes: Uint8Array) => string): Message {
+  const cursor: Cursor = { input, view: new DataView(input.buffer, input.byteOffset, input.byteLength), at: 0, bytesText };
+  return readFields(type, cursor, input.length, 0, undefined);
+}
+
+interface Cursor {
+  readonly input: Uint8Array;
+  readonly view: DataView;
+  readonly bytesText: (bytes: Uint8Array) => string;
+  at: number;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function readFields(type: ReaderType, cursor: Cursor, end: number, depth: number, group: number | undefined): Message {
+  if (depth > deepest) {
+    throw new Error(`${type.name} is nested more than ${deepest} deep at byte ${cursor.at}`);
+  }
+  const message = defaultsOf(type);
+  while (cursor.at < end) {
+    const tagAt = cursor.at;
+    const tag = Number(readVarint(cursor, end, `a field of ${type.name}`));
+    const number = Math.floor(tag / 8);
+    const wire = tag % 8;
+    if (number === 0 || number > 536_870_911) {
+      throw new Error(`field number ${number} in ${type.name} at byte ${tagAt}`);
+    }
+    if (wire === 4) {
+      if (number === group) {
+        return message;
+      }
+      throw new Error(`an end of group ${number} that was not begun in ${type.name} at byte ${tagAt}`);
+    }
+    const field = type.fields.get(number);
+    if (field === undefined || !readKnown(field, wire, number, message, cursor, end, depth, type)) {
+      skip(wire, number, cursor, end, depth, type, tagAt);
+    }
+  }
+  if (group !== undefined) {
+    throw new Error(`group ${group} in ${type.name} is cut off at byte ${cursor.at}`);
+  }
+  return message;
+}
+
+function defaultsOf(type: ReaderType): Record<string, unknown> {
+  const message: Record<string, unknown> = {};
+  for (const field of type.fields.values()) {
+    if (field.map === true) {
+      message[field.name] = {};
+    } else if (field.repeated) {
+      message[field.name] = [];
+    } else if (!field.presence) {
+      message[field.name] = defaultOf(field);
+    }
+  }
+  return message;
+}
+
+function defaultOf(field: ReaderField): unknown {
+  if (field.type === "enum") {
+    return field.enumNames?.get(0) ?? 0;
+  }
+  return field.type === "string" || field.type === "bytes" ? "" : field.type === "bool" ? false : 0;
+}
+
+/** False when the wire type does not fit the field: such a field counts as unknown. */
+function readKnown(field: ReaderField, wire: number, number: number, message: Record<string, unknown>, cursor: Cursor, end: number, depth: number, type: ReaderType): boolean {
+  const what = `${type.name}.${field.name}`;
+  if (field.type === "message") {
+    const inner = field.message?.();
+    if (inner === undefined || (wire !== 2 && wire !== 3)) {
+      return false;
+    }
+    const innerEnd = wire === 2 ? readLength(cursor, end, what) : end;
+    const value = readFields(inner, cursor, innerEnd, depth + 1, wire === 3 ? number : undefined);
+    storeMessage(field, value, message);
+    return true;
+  }
+  const fitting = wireTypeOf(field.type);
+  if (wire === fitting) {
+    store(field, readScalar(field, cursor, end, what), message);
+    return true;
+  }
+  if (wire === 2 && field.repeated && fitting !== 2) {
+    const packedEnd = readLength(cursor, end, what);
+    while (cursor.at < packedEnd) {
+      store(field, readScalar(field, cursor, packedEnd, what), message);
+    }
+    return true;
+  }
+  return false;
+}
+
+function store(field: ReaderField, value: unknown, message: Record<string, unknown>): void {
+  for (const rival of field.rivals) {
+    delete message[rival];
+  }
+  if (field.repeated) {
+    (message[field.name] as unknown[]).push(value);
+  } else {
+    message[field.name] = value;
+  }
+}
+
+function storeMessage(field: ReaderField, value: Message, message: Record<string, unknown>): void {
+  if (field.map === true) {
+    const key = String(value["key"]);
+    // Defined, not assigned: a peer may send "__proto__" as a key.
+    Object.defineProperty(message[field.name], key, { value: value["value"], enumerable: true, configurable: true, writable: true });
+    return;
+  }
+  const before = message[field.name];
+  const merges = !field.repeated && typeof before === "object" && before !== null;
+  // A message field that comes twice is merged.
+  store(field, merges ? mergeMessages(before as Message, value) : value, message);
+}
+
+function mergeMessages(before: Message, after: Message): Message {
+  const merged: Record<string, unknown> = { ...before };
+  for (const [name, value] of Object.entries(after)) {
+    const old = merged[name];
+    if (Array.isArray(old) && Array.isArray(value)) {
+      merged[name] = [...(old as unknown[]), ...(value as unknown[])];
+    } else if (value !== "" && value !== 0 && value !== false) {
+      merged[name] = value;
+    }
+  }
+  return merged;
+}
+
+function wireTypeOf(type: string): number {
+  switch (type) {
+    case "double":
+    case "fixed64":
+    case "sfixed64":
+      return 1;
+    case "string":
+    case "bytes":
+      return 2;
+    case "float":
+    case "fixed32":
+    case "sfixed32":
+      return 5;
+    default:
+      return 0;
+  }
+}
+
+function readScalar(field: ReaderField, cursor: Cursor, end: number, what: string): unknown {
+  switch (field.type) {
+    case "string": {
+      const stop = readLength(cursor, end, what);
+      const start = cursor.at;
+      cursor.at = stop;
+      try {
+        return utf8.decode(cursor.input.subarray(start, stop));
+      } catch {
+        throw new Error(`${what} is not UTF-8 (bytes ${start} to ${stop - 1})`);
+      }
+    }
+    case "bytes": {
+      const stop = readLength(cursor, end, what);
+      const start = cursor.at;
+      cursor.at = stop;
+      return cursor.bytesText(cursor.input.subarray(start, stop));
+    }
+    case "double":
+      return cursor.view.getFloat64(advance(cursor, 8, end, what), true);
+    case "float":
+      return cursor.view.getFloat32(advance(cursor, 4, end, what), true);
+    case "fixed32":
+      return cursor.view.getUint32(advance(cursor, 4, end, what), true);
+    case "sfixed32":
+      return cursor.view.getInt32(advance(cursor, 4, end, what), true);
+    case "fixed64":
+      return narrow(cursor.view.getBigUint64(advance(cursor, 8, end, what), true));
+    case "sfixed64":
+      return narrow(cursor.view.getBigInt64(advance(cursor, 8, end, what), true));
+    default:
+      return fromVarint(field, readVarint(cursor, end, what));
+  }
+}
+
+function fromVarint(field: ReaderField, varint: number | bigint): unknown {
+  if (typeof varint === "number" && plainVarints.has(field.type)) {
+    return varint;
+  }
+  const value = BigInt(varint);
+  switch (field.type) {
+    case "bool":
+      return value !== 0n;
+    case "uint32":
+      return Number(BigInt.asUintN(32, value));
+    case "int32":
+      return Number(BigInt.asIntN(32, value));
+    case "sint32": {
+      const raw = BigInt.asUintN(32, value);
+      return Number((raw >> 1n) ^ -(raw & 1n));
+    }
+    case "int64":
+      return narrow(BigInt.asIntN(64, value));
+    case "sint64":
+      return narrow((value >> 1n) ^ -(value & 1n));
+    case "enum": {
+      const number = Number(BigInt.asIntN(32, value));
+      return field.enumNames?.get(number) ?? number;
+    }
+    default:
+      return narrow(value);
+  }
+}
+
+/** Types whose varint, where it is short, is the value itself. */
+const plainVarints: ReadonlySet<string> = new Set(["int32", "uint32", "int64", "uint64"]);
+
+function narrow(value: bigint): number | string {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value.toString();
+}
+
+/** An unsigned 64-bit varint: a number when it has at most 4 bytes, which spares a bigint for nearly all. */
+function readVarint(cursor: Cursor, end: number, what: string): number | bigint {
+  const start = cursor.at;
+  let low = 0;
+  for (let shift = 0; shift < 28; shift += 7) {
+    if (cursor.at >= end) {
+      throw new Error(`${what} is cut off at byte ${end}`);
+    }
+    const byte = cursor.input[cursor.at++] ?? 0;
+    low |= (byte & 0x7f) << shift;
+    if (byte < 0x80) {
+      return low;
+    }
+  }
+  let value = BigInt(low);
+  for (let shift = 28n; shift < 70n; shift += 7n) {
+    if (cursor.at >= end) {
+      throw new Error(`${what} is cut off at byte ${end}`);
+    }
+    const byte = cursor.input[cursor.at++] ?? 0;
+    value |= BigInt(byte & 0x7f) << shift;
+    if (byte < 0x80) {
+      return BigInt.asUintN(64, value);
+    }
+  }
+  throw new Error(`${what} has a varint of more than 10 bytes at byte ${start}`);
+}
+
+/** Reads a length and returns the offset at which what it announces ends. */
+function readLength(cursor: Cursor, end: number, what: string): number {
+  const lengthAt = cursor.at;
+  const length = readVarint(cursor, end, what);
+  if (length > end - cursor.at) {
+    throw new Error(`${what} announces ${length} bytes at byte ${lengthAt}, but ${end - cursor.at} are left`);
+  }
+  return cursor.at + Number(length);
+}
+
+function advance(cursor: Cursor, bytes: number, end: number, what: string): number {
+  const start = cursor.at;
+  if (end - start < bytes) {
+    throw new Error(`${what} is cut off at byte ${end}`);
+  }
+  cursor.at = start + bytes;
+  return start;
+}
+
+function skip(wire: number, number: number, cursor: Cursor, end: number, depth: number, type: ReaderType, tagAt: number): void {
+  const what = `unknown field ${number} of ${type.name}`;
+  switch (wire) {
+    case 0:
+      readVarint(cursor, end, what);
+      return;
+    case 1:
+      advance(cursor, 8, end, what);
+      return;
+    case 2:
+      cursor.at = readLength(cursor, end, what);
+      return;
+    case 3:
+      readFields({ name: `${type.name} group ${number}`, fields: new Map() }, cursor, end, depth + 1, number);
+      return;
+    case 5:
+      advance(cursor, 4, end, what);
+      return;
+    default:
+      throw new Error(`wire type ${wire} of field ${number} in ${type.name} at byte ${tagAt}`);
+  }
+}
