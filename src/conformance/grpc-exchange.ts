@@ -25,9 +25,6 @@ export interface GrpcExchange {
   readonly end: GrpcEnd | undefined;
   /** RST_STREAM frames received, also after the end. */
   readonly resets: readonly { readonly code: number; readonly atMicros: number }[];
-  /** DATA frames that carried END_STREAM. */
-  readonly endStreamOnData: boolean;
-  readonly dataFrames: number;
 }
 
 export type ConnectChanges = Partial<Omit<Http2ConnectOptions, "host" | "port" | "tls">> & { readonly tls?: Partial<NonNullable<Http2ConnectOptions["tls"]>> };
@@ -88,8 +85,6 @@ export async function openGrpc(session: Session, changes: CallChanges = {}): Pro
   const resets: { readonly code: number; readonly atMicros: number }[] = [];
   let headers: GrpcExchange["headers"];
   let end: GrpcEnd | undefined;
-  let endStreamOnData = false;
-  let dataFrames = 0;
   const held: StreamEvent[] = [];
   let hear = (event: StreamEvent): void => void held.push(event);
 
@@ -101,9 +96,6 @@ export async function openGrpc(session: Session, changes: CallChanges = {}): Pro
       }
     } else if (event.kind === "reset") {
       resets.push({ code: event.code, atMicros: event.atMicros });
-    } else if (event.kind === "data") {
-      dataFrames += 1;
-      endStreamOnData ||= event.endStream;
     }
     session.waiter.poke();
   };
@@ -141,12 +133,6 @@ export async function openGrpc(session: Session, changes: CallChanges = {}): Pro
       return end;
     },
     resets,
-    get endStreamOnData() {
-      return endStreamOnData;
-    },
-    get dataFrames() {
-      return dataFrames;
-    },
   };
 }
 

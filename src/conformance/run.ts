@@ -35,6 +35,8 @@ export interface RunOptions {
   /** Stop after that many failures; default unlimited. What did not run is reported unproven. */
   readonly maxFailures?: number;
   readonly restart?: RunContext["restart"];
+  /** Whether checks may wait for what only shows late (5 s and more); default true. */
+  readonly patient?: boolean;
   readonly signal?: AbortSignal;
   readonly onStart?: (task: Task) => void;
   readonly onRecord?: (record: CheckRecord, done: number, total: number) => void;
@@ -75,6 +77,7 @@ export async function runChecks(options: RunOptions): Promise<RunOutcome> {
       bounds: options.bounds,
       watch,
       seed: options.seed,
+      patient: options.patient ?? true,
       restart: options.restart,
     };
     return await runTasks(context, options);
@@ -150,6 +153,10 @@ async function performOnce(context: RunContext, task: Task, signal: AbortSignal 
   const startMs = performance.now();
   const driver = context.drivers[transport];
   const missing = check.needs?.includes("wire") === true && driver !== undefined && driver.hides.length > 0;
+  const absent = lackOf(context, check);
+  if (absent !== undefined) {
+    return { verdict: absent, elapsedMs: 0 };
+  }
   if (missing) {
     return { verdict: { status: "unproven", lacked: `a driver that shows the wire: ${driver.name} hides ${driver.hides.join("; ")}` }, elapsedMs: 0 };
   }
@@ -181,6 +188,19 @@ async function performOnce(context: RunContext, task: Task, signal: AbortSignal 
   const ends = owned.ends();
   await owned.close();
   return { verdict, elapsedMs, session, ends };
+}
+
+/** The verdict of a check that needs what is not there. */
+function lackOf(context: RunContext, check: Check): Verdict | undefined {
+  const { producer } = context.supply;
+  const probe = context.probe.state;
+  if (check.needs?.includes("producer") === true && producer.kind !== "ready") {
+    return producer.kind === "declared-none" ? { status: "not-applicable", declared: "the contract declares that there is no producer" } : { status: "unproven", lacked: `a producer: ${producer.reason}` };
+  }
+  if (check.needs?.includes("probe") === true && probe.kind !== "ready") {
+    return probe.kind === "declared-none" ? { status: "not-applicable", declared: "the contract declares that there is no probe" } : { status: "unproven", lacked: `a probe of what the server holds: ${probe.reason}` };
+  }
+  return undefined;
 }
 
 function verdictOf(thrown: unknown, check: Check, problem: (text: string) => void): Verdict {

@@ -35,6 +35,8 @@ export interface RunContext {
   readonly bounds: Bounds;
   readonly watch: LoopWatch;
   readonly seed: number;
+  /** Whether checks may take their time for what only shows late (5 s and more). */
+  readonly patient: boolean;
   /** Stops the target gracefully and starts it again; absent when the harness did not start it. */
   readonly restart: { stop(): Promise<void>; start(): Promise<void> } | undefined;
 }

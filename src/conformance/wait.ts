@@ -19,6 +19,8 @@ export interface Waiter {
    * @param options.quiet do not count this wait as use of a bound (it proves an absence).
    */
   until<T>(test: () => T | undefined, boundMs: number, options?: { readonly quiet?: boolean }): Promise<T | undefined>;
+  /** Reports a wait that was made by other means. */
+  used(usedMs: number, boundMs: number): void;
   /** Rejects every wait under way: the check is over. */
   abort(reason: Error): void;
   readonly use: BoundUse | undefined;
@@ -30,6 +32,11 @@ export function createWaiter(watch: LoopWatch): Waiter {
   let aborted: Error | undefined;
   let use: BoundUse | undefined;
 
+  const noteUse = (usedMs: number, boundMs: number): void => {
+    if (use === undefined || usedMs / boundMs > use.usedMs / use.boundMs) {
+      use = { usedMs, boundMs };
+    }
+  };
   const wake = (): void => {
     pending = false;
     for (const look of [...waiting]) {
@@ -67,9 +74,8 @@ export function createWaiter(watch: LoopWatch): Waiter {
             return;
           }
           if (value !== undefined) {
-            const usedMs = performance.now() - startMs;
-            if (options.quiet !== true && (use === undefined || usedMs / boundMs > use.usedMs / use.boundMs)) {
-              use = { usedMs, boundMs };
+            if (options.quiet !== true) {
+              noteUse(performance.now() - startMs, boundMs);
             }
             settle(() => resolve(value));
           }
@@ -107,6 +113,7 @@ export function createWaiter(watch: LoopWatch): Waiter {
         }
       });
     },
+    used: noteUse,
     abort(reason) {
       aborted = reason;
       wake();

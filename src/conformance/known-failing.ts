@@ -1,0 +1,115 @@
+import { stringify } from "yaml";
+import * as z from "zod";
+import { transports } from "../core/contract.js";
+import type { CheckRecord, GateRecord } from "../core/report.js";
+import { parseYaml } from "../yaml/document.js";
+import { validateYaml } from "../yaml/validate.js";
+import { idMatcher } from "./patterns.js";
+
+const entrySchema = z.strictObject({
+  check: z.string().min(1).describe('Id of a check, or a pattern of ids: "eof/*".'),
+  transport: z.enum(transports).optional().describe("Absent: both."),
+  reason: z.string().min(1).describe("Why it fails, and why that is accepted."),
+  message: z.string().min(1).optional().describe("Part of the text after \"actual\", or /a regular expression/; absent: any."),
+});
+
+/** The known-failing file: a list. */
+export const knownFailingSchema = z.array(entrySchema).describe("Checks that are known to fail on this target.");
+
+/** One known failure, with the place where it is written. */
+export type KnownFailure = z.output<typeof entrySchema> & { readonly place: string };
+
+/**
+ * Reads a known-failing file.
+ * @throws HarnessError `config` with file:line:column.
+ */
+export function parseKnownFailing(text: string, file: string): KnownFailure[] {
+  const document = parseYaml(text, file, "config");
+  // A file in which everything was mended is an empty file.
+  if (document.value === null || document.value === undefined) {
+    return [];
+  }
+  const entries = validateYaml(document, knownFailingSchema);
+  for (const [index, entry] of entries.entries()) {
+    try {
+      messageMatcher(entry.message);
+      idMatcher(entry.check, []);
+    } catch (thrown) {
+      throw document.errorFor([{ path: [index], message: `This is not a regular expression: ${(thrown as Error).message}.` }]);
+    }
+  }
+  return entries.map((entry, index) => ({ ...entry, place: document.placeOf([index]) }));
+}
+
+/**
+ * Marks the failures that were known, and judges the entries: one that passed, failed with another message,
+ * or fits no check at all is stale, and fails the run.
+ * @param allIds every id that there is, selected or not: an entry about what was not selected is not stale.
+ */
+export function judgeKnownFailing(
+  records: readonly CheckRecord[],
+  entries: readonly KnownFailure[],
+  allIds: readonly string[],
+): { readonly records: CheckRecord[]; readonly gates: GateRecord[] } {
+  const stale: GateRecord[] = [];
+  const complain = (entry: KnownFailure, what: string): void => {
+    stale.push({ name: "known-failing", status: "failed", detail: `${entry.place}: ${what}` });
+  };
+  const known = entries.map((entry) => ({ entry, fits: idMatcher(entry.check, allIds), expected: messageMatcher(entry.message) }));
+  for (const { entry, fits } of known) {
+    if (!allIds.some((id) => fits(id))) {
+      complain(entry, `"${entry.check}" fits no check`);
+    }
+  }
+  const judged = records.map((record): CheckRecord => {
+    const applying = known.filter(({ entry, fits }) => fits(record.id) && (entry.transport ?? record.transport) === record.transport);
+    const [first] = applying;
+    if (first === undefined) {
+      return record;
+    }
+    const name = `${record.id} over ${record.transport}`;
+    if (record.status === "failed" || record.status === "warned") {
+      const match = applying.find(({ expected }) => expected(record.actual ?? ""));
+      if (match === undefined) {
+        complain(first.entry, `${name} fails otherwise than with "${first.entry.message ?? ""}": ${record.actual ?? ""}`);
+        return record;
+      }
+      return { ...record, status: "known-failing", reason: match.entry.reason };
+    }
+    if (record.status === "passed") {
+      complain(first.entry, `${name} passed: the entry is out of date`);
+    } else if (record.status === "not-applicable") {
+      complain(first.entry, `${name} does not apply: the entry is out of date`);
+    }
+    return record;
+  });
+  if (entries.length > 0 && stale.length === 0) {
+    return { records: judged, gates: [{ name: "known-failing", status: "passed", detail: `${entries.length} ${entries.length === 1 ? "entry" : "entries"}, none out of date` }] };
+  }
+  return { records: judged, gates: stale };
+}
+
+/** A known-failing file of what failed; entries of the file before keep their reasons. */
+export function writeKnownFailing(records: readonly CheckRecord[]): string {
+  const entries = records
+    .filter(({ status }) => status === "failed" || status === "known-failing")
+    .map((record) => ({
+      check: record.id,
+      transport: record.transport,
+      reason: record.status === "known-failing" ? (record.reason ?? "") : "found by --write-known-failing; say here why it is accepted",
+      message: record.actual ?? "",
+    }));
+  return entries.length === 0 ? "[]\n" : stringify(entries, { lineWidth: 0 });
+}
+
+function messageMatcher(message: string | undefined): (actual: string) => boolean {
+  if (message === undefined) {
+    return () => true;
+  }
+  const expression = /^\/(.+)\/(i?)$/s.exec(message);
+  if (expression !== null) {
+    const compiled = new RegExp(expression[1] ?? "", expression[2]);
+    return (actual) => compiled.test(actual);
+  }
+  return (actual) => actual.includes(message);
+}
