@@ -1,0 +1,1 @@
+../../../contracts/goa/design.go
