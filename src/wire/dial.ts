@@ -6,14 +6,16 @@ import { WireError } from "./wire-error.js";
 
 /** TLS as the caller wants it; what is left out is Node's default (verification on). */
 export interface TlsOptions {
-  readonly ca?: string | Buffer;
-  readonly cert?: string | Buffer;
-  readonly key?: string | Buffer;
+  readonly ca?: string | Buffer | undefined;
+  readonly cert?: string | Buffer | undefined;
+  readonly key?: string | Buffer | undefined;
   /** SNI and the name that is verified; default: the host, unless it is an address. */
-  readonly servername?: string;
-  readonly rejectUnauthorized?: boolean;
-  readonly minVersion?: SecureVersion;
-  readonly maxVersion?: SecureVersion;
+  readonly servername?: string | undefined;
+  readonly rejectUnauthorized?: boolean | undefined;
+  readonly minVersion?: SecureVersion | undefined;
+  readonly maxVersion?: SecureVersion | undefined;
+  /** OpenSSL's cipher list; versions before 1.2 need "DEFAULT@SECLEVEL=0". */
+  readonly ciphers?: string | undefined;
 }
 
 export interface DialOptions {
@@ -116,8 +118,10 @@ function openTcp(options: DialOptions): Socket {
 
 function tlsConnectionOptions(options: DialOptions, tls: TlsOptions, socket: Socket): ConnectionOptions {
   const servername = tls.servername ?? (isIP(options.host) === 0 ? options.host : undefined);
+  // An undefined that is spelt out would take the place of Node's default: verification would be off.
+  const given = Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined));
   return {
-    ...tls,
+    ...given,
     socket,
     host: options.host,
     ...(servername === undefined ? {} : { servername }),

@@ -3,8 +3,9 @@ import { GrpcScanner } from "./grpc-scanner.js";
 import { GRPC_STATUS, grpcStatusName, statusOfHttp, statusOfReset } from "./grpc-status.js";
 import type { Header } from "./hpack.js";
 import type { Http2Connection } from "./http2-connection.js";
+import { describeStreamEnd, type Http2StreamEnd } from "./http2-ends.js";
 import { ERROR_CODE, errorCodeName } from "./http2-frames.js";
-import { describeStreamEnd, type Http2Stream, type Http2StreamEnd, type Http2StreamEvent } from "./http2-stream.js";
+import type { Http2Stream, Http2StreamEvent } from "./http2-stream.js";
 import { WireError } from "./wire-error.js";
 
 /** How a call ended: the status a client reports, and what it rests on. */
@@ -255,14 +256,23 @@ class Call implements GrpcCall {
       case "refused-by-goaway":
         return this.#finish({ status: GRPC_STATUS.UNAVAILABLE, source: "connection", detail });
       case "connection":
-        return this.#finish({ status: GRPC_STATUS.UNAVAILABLE, source: "connection", ...(end.end.error === undefined ? {} : { error: end.end.error }), detail });
+        return this.#finish({
+          status: GRPC_STATUS.UNAVAILABLE,
+          source: "connection",
+          ...(end.end.error === undefined ? {} : { error: end.end.error }),
+          detail,
+        });
     }
   }
 
   #onEndStream(): void {
     const unfinished = this.#scanner.unfinished;
     if (unfinished !== undefined) {
-      const error = new WireError("TRUNCATED_MESSAGE", { expected: "whole messages before the end of the stream", actual: `the end after ${unfinished}`, atByte: this.#scanner.pushedBytes });
+      const error = new WireError("TRUNCATED_MESSAGE", {
+        expected: "whole messages before the end of the stream",
+        actual: `the end after ${unfinished}`,
+        atByte: this.#scanner.pushedBytes,
+      });
       this.#finish({ status: GRPC_STATUS.INTERNAL, source: "decode-error", error, detail: error.message });
       return;
     }

@@ -24,7 +24,11 @@ export function gunzipMessage(payload: Uint8Array, maxMessageBytes: number, atBy
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === "ERR_BUFFER_TOO_LARGE") {
-      throw new WireError("MESSAGE_TOO_LONG", { expected: `a message of at most ${maxMessageBytes} bytes`, actual: `${payload.length} gzipped bytes that hold more`, atByte });
+      throw new WireError("MESSAGE_TOO_LONG", {
+        expected: `a message of at most ${maxMessageBytes} bytes`,
+        actual: `${payload.length} gzipped bytes that hold more`,
+        atByte,
+      });
     }
     throw new WireError("BAD_COMPRESSION", { expected: "a whole gzip stream", actual: message, atByte, cause: error });
   }

@@ -50,7 +50,8 @@ export class GrpcScanner {
     }
     while (end - at >= MESSAGE_PREFIX_BYTES) {
       const flag = buffer[at] as number;
-      const length = (buffer[at + 1] as number) * 0x1000000 + (((buffer[at + 2] as number) << 16) | ((buffer[at + 3] as number) << 8) | (buffer[at + 4] as number));
+      const length =
+        (buffer[at + 1] as number) * 0x1000000 + (((buffer[at + 2] as number) << 16) | ((buffer[at + 3] as number) << 8) | (buffer[at + 4] as number));
       if (flag > 1 || length > this.#maxMessageBytes) this.#refuse(flag, length, this.#pushedBytes + at - start);
       const from = at + MESSAGE_PREFIX_BYTES;
       const next = from + length;
@@ -93,7 +94,12 @@ export class GrpcScanner {
 
   #refuse(flag: number, length: number, atByte: number): never {
     this.#carried = 0;
-    if (flag > 1) throw new WireError("BAD_MESSAGE_FLAG", { expected: "a compressed flag of 0 or 1 (gRPC over HTTP/2, Length-Prefixed-Message)", actual: `${flag}`, atByte });
+    if (flag > 1)
+      throw new WireError("BAD_MESSAGE_FLAG", {
+        expected: "a compressed flag of 0 or 1 (gRPC over HTTP/2, Length-Prefixed-Message)",
+        actual: `${flag}`,
+        atByte,
+      });
     throw new WireError("MESSAGE_TOO_LONG", { expected: `a message of at most ${this.#maxMessageBytes} bytes`, actual: `${length} bytes`, atByte: atByte + 1 });
   }
 }

@@ -100,8 +100,7 @@ export class HpackDecoder {
   }
 
   #entry(index: number, at: number): Header {
-    const entry =
-      index <= STATIC_TABLE.length ? STATIC_TABLE[index - 1] : this.#entries[this.#entries.length - (index - STATIC_TABLE.length)];
+    const entry = index <= STATIC_TABLE.length ? STATIC_TABLE[index - 1] : this.#entries[this.#entries.length - (index - STATIC_TABLE.length)];
     const live = this.#entries.length - this.#oldest;
     if (entry === undefined || index > STATIC_TABLE.length + live) {
       throw this.#error(`an index from 1 to ${STATIC_TABLE.length + live} (RFC 7541 2.3.3)`, `${index}`, at);

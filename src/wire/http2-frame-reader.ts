@@ -58,7 +58,8 @@ export class FrameReader {
       if (next > end) break;
       frame.type = chunk[at + 3] as number;
       frame.flags = chunk[at + 4] as number;
-      frame.streamId = (((chunk[at + 5] as number) & 0x7f) << 24) | ((chunk[at + 6] as number) << 16) | ((chunk[at + 7] as number) << 8) | (chunk[at + 8] as number);
+      frame.streamId =
+        (((chunk[at + 5] as number) & 0x7f) << 24) | ((chunk[at + 6] as number) << 16) | ((chunk[at + 7] as number) << 8) | (chunk[at + 8] as number);
       frame.buffer = chunk;
       frame.start = at + FRAME_HEADER_BYTES;
       frame.end = next;

@@ -11,7 +11,16 @@ export const DEFAULT_MAX_FRAME_BYTES = 16_384;
 
 /** Frame types of RFC 9113 section 6. */
 export const FRAME = {
-  DATA: 0, HEADERS: 1, PRIORITY: 2, RST_STREAM: 3, SETTINGS: 4, PUSH_PROMISE: 5, PING: 6, GOAWAY: 7, WINDOW_UPDATE: 8, CONTINUATION: 9,
+  DATA: 0,
+  HEADERS: 1,
+  PRIORITY: 2,
+  RST_STREAM: 3,
+  SETTINGS: 4,
+  PUSH_PROMISE: 5,
+  PING: 6,
+  GOAWAY: 7,
+  WINDOW_UPDATE: 8,
+  CONTINUATION: 9,
 } as const;
 
 /** Frame flags of RFC 9113 section 6; ACK and END_STREAM share a bit on different types. */
@@ -19,13 +28,30 @@ export const FLAG = { ACK: 0x1, END_STREAM: 0x1, END_HEADERS: 0x4, PADDED: 0x8, 
 
 /** Error codes of RFC 9113 section 7. */
 export const ERROR_CODE = {
-  NO_ERROR: 0, PROTOCOL_ERROR: 1, INTERNAL_ERROR: 2, FLOW_CONTROL_ERROR: 3, SETTINGS_TIMEOUT: 4, STREAM_CLOSED: 5, FRAME_SIZE_ERROR: 6,
-  REFUSED_STREAM: 7, CANCEL: 8, COMPRESSION_ERROR: 9, CONNECT_ERROR: 10, ENHANCE_YOUR_CALM: 11, INADEQUATE_SECURITY: 12, HTTP_1_1_REQUIRED: 13,
+  NO_ERROR: 0,
+  PROTOCOL_ERROR: 1,
+  INTERNAL_ERROR: 2,
+  FLOW_CONTROL_ERROR: 3,
+  SETTINGS_TIMEOUT: 4,
+  STREAM_CLOSED: 5,
+  FRAME_SIZE_ERROR: 6,
+  REFUSED_STREAM: 7,
+  CANCEL: 8,
+  COMPRESSION_ERROR: 9,
+  CONNECT_ERROR: 10,
+  ENHANCE_YOUR_CALM: 11,
+  INADEQUATE_SECURITY: 12,
+  HTTP_1_1_REQUIRED: 13,
 } as const;
 
 /** Settings identifiers of RFC 9113 section 6.5.2. */
 export const SETTING = {
-  HEADER_TABLE_SIZE: 1, ENABLE_PUSH: 2, MAX_CONCURRENT_STREAMS: 3, INITIAL_WINDOW_SIZE: 4, MAX_FRAME_SIZE: 5, MAX_HEADER_LIST_SIZE: 6,
+  HEADER_TABLE_SIZE: 1,
+  ENABLE_PUSH: 2,
+  MAX_CONCURRENT_STREAMS: 3,
+  INITIAL_WINDOW_SIZE: 4,
+  MAX_FRAME_SIZE: 5,
+  MAX_HEADER_LIST_SIZE: 6,
 } as const;
 
 export type ErrorCodeName = keyof typeof ERROR_CODE;
@@ -112,7 +138,8 @@ export function unpad(frame: FrameView): { start: number; end: number } {
   const padding = frame.buffer[frame.start] ?? 0;
   const start = frame.start + 1;
   const end = frame.end - padding;
-  if (end < start) throw frameError("PROTOCOL_ERROR", frame, "padding shorter than the payload (RFC 9113 6.1)", `${padding} bytes of padding in ${frame.end - frame.start}`);
+  if (end < start)
+    throw frameError("PROTOCOL_ERROR", frame, "padding shorter than the payload (RFC 9113 6.1)", `${padding} bytes of padding in ${frame.end - frame.start}`);
   return { start, end };
 }
 

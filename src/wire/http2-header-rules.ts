@@ -9,7 +9,6 @@ export type ResponseHead =
 const CONNECTION_HEADERS = new Set(["connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade"]);
 // RFC 9110 section 5.6.2, without upper case: the characters of a field name in HTTP/2.
 const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
-// eslint-disable-next-line no-control-regex -- these are the bytes that RFC 9113 section 8.2.1 forbids.
 const BAD_VALUE = /[\0\r\n]/;
 
 /** Judges a header list; `trailing` for one that follows a final response. */

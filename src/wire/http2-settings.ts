@@ -1,4 +1,13 @@
-import { DEFAULT_MAX_FRAME_BYTES, DEFAULT_WINDOW_BYTES, frameError, LARGEST_WINDOW, SETTING, settingsEntries, type FrameView, type SettingName } from "./http2-frames.js";
+import {
+  DEFAULT_MAX_FRAME_BYTES,
+  DEFAULT_WINDOW_BYTES,
+  frameError,
+  LARGEST_WINDOW,
+  SETTING,
+  settingsEntries,
+  type FrameView,
+  type SettingName,
+} from "./http2-frames.js";
 
 /** Values of one side's SETTINGS, defaults filled in (RFC 9113 section 6.5.2); unlimited is Infinity. */
 export type Http2Settings = Record<SettingName, number>;
@@ -15,7 +24,14 @@ export function initialSettings(): Http2Settings {
   };
 }
 
-const NAMES: readonly SettingName[] = ["HEADER_TABLE_SIZE", "ENABLE_PUSH", "MAX_CONCURRENT_STREAMS", "INITIAL_WINDOW_SIZE", "MAX_FRAME_SIZE", "MAX_HEADER_LIST_SIZE"];
+const NAMES: readonly SettingName[] = [
+  "HEADER_TABLE_SIZE",
+  "ENABLE_PUSH",
+  "MAX_CONCURRENT_STREAMS",
+  "INITIAL_WINDOW_SIZE",
+  "MAX_FRAME_SIZE",
+  "MAX_HEADER_LIST_SIZE",
+];
 
 /** Reads a server's SETTINGS payload, unknown identifiers left out. Throws the WireError that RFC 9113 section 6.5 sets for each bad value. */
 export function readSettings(frame: FrameView): Partial<Http2Settings> {

@@ -1,23 +1,32 @@
 import type { Header } from "./hpack.js";
-import type { Http2ConnectionEnd } from "./http2-connection.js";
-import { encodeUint32, ERROR_CODE, errorCodeName, FLAG, FRAME, frameError, LARGEST_WINDOW, unpad, type ErrorCodeName, type FrameToSend, type FrameView } from "./http2-frames.js";
+import type { Http2StreamEnd } from "./http2-ends.js";
+import {
+  encodeUint32,
+  ERROR_CODE,
+  FLAG,
+  FRAME,
+  frameError,
+  LARGEST_WINDOW,
+  unpad,
+  type ErrorCodeName,
+  type FrameToSend,
+  type FrameView,
+} from "./http2-frames.js";
 import { readResponseHead } from "./http2-header-rules.js";
-import { WireError } from "./wire-error.js";
-
-/** How the receiving half of a stream finished; the first cause counts. */
-export type Http2StreamEnd =
-  | { readonly kind: "end-stream"; readonly atMicros: number }
-  | { readonly kind: "reset"; readonly code: number; readonly atMicros: number }
-  | { readonly kind: "reset-locally"; readonly code: number; readonly atMicros: number }
-  /** GOAWAY with a last stream below this one: the peer did not work on it. */
-  | { readonly kind: "refused-by-goaway"; readonly code: number; readonly atMicros: number }
-  /** The peer broke a rule that costs this stream only; it was reset with `error.code`. */
-  | { readonly kind: "protocol-error"; readonly error: WireError; readonly atMicros: number }
-  | { readonly kind: "connection"; readonly end: Http2ConnectionEnd; readonly atMicros: number };
+import type { WireError } from "./wire-error.js";
 
 /** What the peer did to a stream, in wire order. */
 export type Http2StreamEvent =
-  | { readonly kind: "headers"; readonly headers: readonly Header[]; readonly status: number | undefined; readonly informational: boolean; readonly trailing: boolean; readonly endStream: boolean; readonly atMicros: number; readonly atByte: number }
+  | {
+      readonly kind: "headers";
+      readonly headers: readonly Header[];
+      readonly status: number | undefined;
+      readonly informational: boolean;
+      readonly trailing: boolean;
+      readonly endStream: boolean;
+      readonly atMicros: number;
+      readonly atByte: number;
+    }
   /** `data` is a view, valid during the call only. One event is one DATA frame. */
   | { readonly kind: "data"; readonly data: Buffer; readonly endStream: boolean; readonly atMicros: number; readonly atByte: number }
   /** May come after "ended": a server that ends early should still reset (RFC 9113 section 8.1). */
@@ -76,7 +85,6 @@ export interface StreamHost {
   readonly maxQueuedBytes: number;
   send(frame: FrameToSend): void;
   sendHeaders(streamId: number, headers: readonly Header[], flags: number): void;
-  /** Sends what the windows allow of the stream's queue. */
   flush(stream: StreamState): void;
   /** Both halves are closed: no more frames are routed to the stream. */
   release(stream: StreamState, by: "peer" | "us"): void;
@@ -250,7 +258,11 @@ export class StreamState implements Http2Stream {
   /** The peer broke a rule on this stream: reset it, and end it with the error. */
   fail(error: WireError, atMicros: number): void {
     if (!this.#released) {
-      this.#host.send({ type: FRAME.RST_STREAM, streamId: this.id, payload: encodeUint32(ERROR_CODE[error.code as ErrorCodeName] ?? ERROR_CODE.PROTOCOL_ERROR) });
+      this.#host.send({
+        type: FRAME.RST_STREAM,
+        streamId: this.id,
+        payload: encodeUint32(ERROR_CODE[error.code as ErrorCodeName] ?? ERROR_CODE.PROTOCOL_ERROR),
+      });
       this.#release("us");
     }
     this.#finish({ kind: "protocol-error", error, atMicros });
@@ -301,23 +313,5 @@ export class StreamState implements Http2Stream {
     this.end = end;
     this.#options.onEvent?.({ kind: "ended", end });
     this.#settleEnded(end);
-  }
-}
-
-/** One line that says how a stream ended. */
-export function describeStreamEnd(end: Http2StreamEnd): string {
-  switch (end.kind) {
-    case "end-stream":
-      return "END_STREAM";
-    case "reset":
-      return `RST_STREAM ${errorCodeName(end.code)}`;
-    case "reset-locally":
-      return `reset by the client with ${errorCodeName(end.code)}`;
-    case "refused-by-goaway":
-      return `GOAWAY ${errorCodeName(end.code)} below this stream`;
-    case "protocol-error":
-      return end.error.message;
-    case "connection":
-      return end.end.detail;
   }
 }

@@ -5,7 +5,15 @@ import { openGrpcCall } from "../../src/wire/grpc-call.js";
 import { connectHttp2 } from "../../src/wire/http2-connection.js";
 
 const bytes = (value: Buffer): Buffer => value;
-const METHOD = { path: "/test.Echo/Echo", requestStream: true, responseStream: true, requestSerialize: bytes, requestDeserialize: bytes, responseSerialize: bytes, responseDeserialize: bytes };
+const METHOD = {
+  path: "/test.Echo/Echo",
+  requestStream: true,
+  responseStream: true,
+  requestSerialize: bytes,
+  requestDeserialize: bytes,
+  responseSerialize: bytes,
+  responseDeserialize: bytes,
+};
 type Handler = (call: ServerDuplexStream<Buffer, Buffer>) => void;
 
 async function grpcServer(test: Test, handler: Handler): Promise<number> {

@@ -7,7 +7,12 @@ import { connectHttp2, type FrameRecord } from "../../src/wire/http2-connection.
 import { FRAME } from "../../src/wire/http2-frames.js";
 import type { Http2StreamEvent } from "../../src/wire/http2-stream.js";
 
-const REQUEST = [[":method", "POST"], [":scheme", "http"], [":path", "/echo"], [":authority", "localhost"]] as const;
+const REQUEST = [
+  [":method", "POST"],
+  [":scheme", "http"],
+  [":path", "/echo"],
+  [":authority", "localhost"],
+] as const;
 
 async function echoServer(test: Test, onStream?: (stream: ServerHttp2Stream) => void): Promise<{ port: number; server: Http2Server }> {
   const server = createHttp2Server();
@@ -48,21 +53,21 @@ t.test("a request to node's http2 server comes back in order and ends", async (t
 });
 
 t.test("reset sends RST_STREAM without a half-close before it", async (t) => {
-  const code = new Promise<number>((resolve) => {
-    void echoServer(t, (stream) => {
-      stream.respond({ ":status": 200 });
-      stream.on("close", () => resolve(stream.rstCode ?? -1));
-      stream.resume();
-    }).then(async ({ port }) => {
-      const frames: FrameRecord[] = [];
-      const connection = await connectHttp2({ host: "127.0.0.1", port, connectTimeoutMs: 5000, onFrame: (frame) => frames.push(frame) });
-      const stream = connection.request(REQUEST, { onEvent: (event) => event.kind === "headers" && stream.reset() });
-      t.match(await stream.ended, { kind: "reset-locally", code: 8 });
-      t.same(frames.filter((frame) => frame.direction === "sent" && frame.streamId === 1).map((frame) => frame.type), [FRAME.HEADERS, FRAME.RST_STREAM]);
-      t.teardown(() => connection.close());
-    });
+  let settle: (code: number) => void = () => {};
+  const code = new Promise<number>((resolve) => (settle = resolve));
+  const { port } = await echoServer(t, (stream) => {
+    stream.respond({ ":status": 200 });
+    stream.on("close", () => settle(stream.rstCode ?? -1));
+    stream.resume();
   });
+  const sent: number[] = [];
+  const onFrame = (frame: FrameRecord): void => void (frame.direction === "sent" && frame.streamId === 1 && sent.push(frame.type));
+  const connection = await connectHttp2({ host: "127.0.0.1", port, connectTimeoutMs: 5000, onFrame });
+  const stream = connection.request(REQUEST, { onEvent: (event) => event.kind === "headers" && stream.reset() });
+  t.match(await stream.ended, { kind: "reset-locally", code: 8 });
   t.equal(await code, 8);
+  t.same(sent, [FRAME.HEADERS, FRAME.RST_STREAM]);
+  await connection.close();
 });
 
 t.test("a window of one byte is never exceeded and nothing is lost", async (t) => {
