@@ -15,7 +15,7 @@ export interface FailureGroup {
  * Two failures are alike if what was seen is equal but for its numbers; a consequence stands with its cause on the same transport, else on the other.
  */
 export function groupFailures(failures: readonly CheckRecord[]): FailureGroup[] {
-  const roots = failures.filter((check) => causeOf(check, failures) === undefined);
+  const roots = failures.filter((check) => rootOf(check, failures) === check);
   const groups = new Map<string, { members: CheckRecord[]; consequences: CheckRecord[] }>();
   const groupOf = new Map<CheckRecord, { members: CheckRecord[]; consequences: CheckRecord[] }>();
   for (const check of roots) {
@@ -60,7 +60,7 @@ function rootOf(check: CheckRecord, failures: readonly CheckRecord[]): CheckReco
   const seen = new Set<CheckRecord>();
   let current = check;
   for (let cause = causeOf(current, failures); cause !== undefined; cause = causeOf(current, failures)) {
-    // Two failures that name each other have no root.
+    // Failures that name each other have no root: each stands for itself.
     if (seen.has(cause)) {
       return check;
     }

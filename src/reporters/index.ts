@@ -1,11 +1,13 @@
 import type { Reporter } from "../core/reporter.js";
 import { json } from "./json.js";
 import { junit } from "./junit.js";
+import { line } from "./line.js";
 import { ndjson } from "./ndjson.js";
 import { tap } from "./tap.js";
+import { text } from "./text.js";
 
 /** Every reporter by the name that `--reporter` takes. */
-export const reporters = { json, ndjson, junit, tap } as const satisfies Record<string, Reporter>;
+export const reporters = { text, line, json, ndjson, junit, tap } as const satisfies Record<string, Reporter>;
 
 export type ReporterName = keyof typeof reporters;
 

@@ -13,14 +13,14 @@ export const junit: Reporter = {
   render(report) {
     const cases = testCases(report);
     const groups = [...new Set(cases.map((testCase) => testCase.group))];
-    const suites = groups.map((group) => suiteElement(group, cases.filter((testCase) => testCase.group === group), report));
-    return [
-      '<?xml version="1.0" encoding="UTF-8"?>',
-      `<testsuites name="halfclose"${totals(cases)}>`,
-      ...suites,
-      "</testsuites>",
-      "",
-    ].join("\n");
+    const suites = groups.map((group) =>
+      suiteElement(
+        group,
+        cases.filter((testCase) => testCase.group === group),
+        report,
+      ),
+    );
+    return ['<?xml version="1.0" encoding="UTF-8"?>', `<testsuites name="halfclose"${totals(cases)}>`, ...suites, "</testsuites>", ""].join("\n");
   },
 };
 
@@ -48,11 +48,7 @@ function propertiesElement(report: Report): string[] {
     ["contract", `${report.target.contract.name} ${report.target.contract.hash}`],
     ["environment", report.environment.fingerprint],
   ];
-  return [
-    "    <properties>",
-    ...properties.map(([name, value]) => `      <property name="${name}" value="${xmlAttribute(value)}"/>`),
-    "    </properties>",
-  ];
+  return ["    <properties>", ...properties.map(([name, value]) => `      <property name="${name}" value="${xmlAttribute(value)}"/>`), "    </properties>"];
 }
 
 function caseElement(testCase: TestCase): string {

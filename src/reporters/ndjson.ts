@@ -9,7 +9,10 @@ export const ndjson: Reporter = {
   about: "one JSON object a line, for pipes",
   fileName: "results.ndjson",
   progress: (event) => (event.kind === "check-finished" ? line({ kind: "check", ...event.record }) : ""),
-  render: (report, options) => records(report, options.streamed === true).map(line).join(""),
+  render: (report, options) =>
+    records(report, options.streamed === true)
+      .map(line)
+      .join(""),
 };
 
 function records(report: Report, streamed: boolean): object[] {

@@ -1,8 +1,6 @@
 // ANSI: CSI, OSC (ended by BEL or ST) and the two-byte escapes, as ECMA-48 has them.
-// oxlint-disable-next-line no-control-regex -- control characters are what this looks for
 const ansiSequence = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\^_])/g;
 // C0 and C1 controls, line separators, bidirectional overrides, zero-width marks that hide, lone surrogates and noncharacters.
-// oxlint-disable-next-line no-control-regex -- as above
 const unsafeCharacter = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufdd0-\ufdef\ufffe\uffff]|\p{Surrogate}/gu;
 
 /** Any text as one printable line: ANSI sequences are dropped, a control character shows as `\n` or `\x1b`, nothing can move the cursor or turn the text round. */

@@ -1,6 +1,8 @@
-/** A latency: `812 µs`, `1.21 ms`, `2.50 s`; `∞` for a value beyond what was measured (null in JSON). */
-export function microseconds(value: number | null): string {
-  if (value === null || !Number.isFinite(value)) {
+import { beyondMicros } from "../core/histogram.js";
+
+/** A latency: `812 µs`, `1.21 ms`, `2.50 s`; `∞` for a value beyond what can be measured. */
+export function microseconds(value: number): string {
+  if (!(value < beyondMicros)) {
     return "∞";
   }
   if (value < 1000) {

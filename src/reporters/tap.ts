@@ -10,7 +10,13 @@ export const tap: Reporter = {
   fileName: "results.tap",
   render(report) {
     const cases = testCases(report);
-    const lines = ["TAP version 13", ...header(report), `1..${cases.length}`, ...cases.flatMap((testCase, index) => caseLines(testCase, index + 1)), ...footer(report)];
+    const lines = [
+      "TAP version 13",
+      ...header(report),
+      `1..${cases.length}`,
+      ...cases.flatMap((testCase, index) => caseLines(testCase, index + 1)),
+      ...footer(report),
+    ];
     return `${lines.join("\n")}\n`;
   },
 };
@@ -42,7 +48,9 @@ function diagnostics(outcome: Extract<CaseOutcome, { kind: "failed" | "error" }>
     "  ---",
     `  message: ${yamlString(message)}`,
     `  severity: ${kind === "failed" ? "fail" : "broken"}`,
-    ...fields.map(({ label, text }, index) => `  ${fields.findIndex((field) => field.label === label) === index ? label : `${label}_${index}`}: ${yamlString(text)}`),
+    ...fields.map(
+      ({ label, text }, index) => `  ${fields.findIndex((field) => field.label === label) === index ? label : `${label}_${index}`}: ${yamlString(text)}`,
+    ),
     ...(timeline.length === 0 ? [] : ["  timeline:", ...timeline.map((line, index) => `    ${String(index + 1).padStart(2, "0")}: ${yamlString(line)}`)]),
     "  ...",
   ];

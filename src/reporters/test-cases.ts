@@ -40,13 +40,21 @@ export function testCases(report: Report): TestCase[] {
 }
 
 function checkCase(check: CheckRecord): TestCase {
-  return { group: `${oneLine(topicOf(check.id))}.${check.transport}`, name: checkTitle(check), elapsedMs: check.elapsedMs, outcome: checkOutcome(check), check };
+  return {
+    group: `${oneLine(topicOf(check.id))}.${check.transport}`,
+    name: checkTitle(check),
+    elapsedMs: check.elapsedMs,
+    outcome: checkOutcome(check),
+    check,
+  };
 }
 
 function checkOutcome(check: CheckRecord): CaseOutcome {
   switch (check.status) {
     case "passed":
-      return noted(check.flaky === undefined ? check.reason : `flaky: passed on attempt ${check.flaky}${check.reason === undefined ? "" : `; ${check.reason}`}`);
+      return noted(
+        check.flaky === undefined ? check.reason : `flaky: passed on attempt ${check.flaky}${check.reason === undefined ? "" : `; ${check.reason}`}`,
+      );
     case "warned":
       return noted(`warned: expected ${check.expected ?? check.requirement}; got ${check.actual ?? "something else"}`);
     case "failed":
@@ -76,11 +84,20 @@ function workloadCases(workload: WorkloadRecord): TestCase[] {
   const generator: CaseOutcome =
     workload.generator.status === "valid"
       ? { kind: "passed" }
-      : withoutTimeline("error", "the generator did not keep up: the numbers are neither pass nor fail", workload.generator.reasons.map((text) => ({ label: "reason", text })));
+      : withoutTimeline(
+          "error",
+          "the generator did not keep up: the numbers are neither pass nor fail",
+          workload.generator.reasons.map((text) => ({ label: "reason", text })),
+        );
   // The whole time goes to one case, so that sums over cases stay true.
   return [
     { group, name: `${oneLine(workload.name)}: the generator kept up`, elapsedMs, outcome: generator },
-    ...workload.thresholds.map((threshold): TestCase => ({ group, name: `${oneLine(workload.name)}: ${oneLine(threshold.text)}`, elapsedMs: 0, outcome: thresholdOutcome(threshold) })),
+    ...workload.thresholds.map((threshold): TestCase => ({
+      group,
+      name: `${oneLine(workload.name)}: ${oneLine(threshold.text)}`,
+      elapsedMs: 0,
+      outcome: thresholdOutcome(threshold),
+    })),
   ];
 }
 

@@ -111,7 +111,10 @@ const topics = ["opening", "first-filter", "filter-updates", "eof", "mid-stream-
 /** Every check passed on both transports. */
 export function passingReport(): Report {
   const checks = topics.flatMap((topic) =>
-    ["one", "two", "three"].flatMap((name) => [checkRecord({ id: `${topic}/${name}`, transport: "grpc" }), checkRecord({ id: `${topic}/${name}`, transport: "ws" })]),
+    ["one", "two", "three"].flatMap((name) => [
+      checkRecord({ id: `${topic}/${name}`, transport: "grpc" }),
+      checkRecord({ id: `${topic}/${name}`, transport: "ws" }),
+    ]),
   );
   return report({ checks, gates: [{ name: "every must check passes", status: "passed", detail: `${checks.length} of ${checks.length}` }] });
 }
@@ -123,14 +126,31 @@ export function mixedReport(): Report {
     ...passingReport().checks,
     failedCheck(),
     failedCheck({ transport: "ws", ends: ["lost"] }),
-    failedCheck({ id: "eof/half-close-while-idle", ...nothing, requirement: "A half-close ends the stream also while nothing matches.", clause: "D half-close" }, 4),
+    failedCheck(
+      { id: "eof/half-close-while-idle", ...nothing, requirement: "A half-close ends the stream also while nothing matches.", clause: "D half-close" },
+      4,
+    ),
     failedCheck({ id: "eof/half-close-before-filter", ...nothing, actual: "no end after 2011 ms; the stream stayed open", clause: "D half-close" }, 2),
     failedCheck({ id: "cancellation/after-half-close", ...nothing, actual: "no end after 2000 ms", consequenceOf: "eof/half-close-while-idle" }, 2),
-    checkRecord({ id: "filter-updates/staleness-budget", level: "should", status: "warned", expected: "p99 of staleness at most 50 ms", actual: "p99 of 212 ms" }),
+    checkRecord({
+      id: "filter-updates/staleness-budget",
+      level: "should",
+      status: "warned",
+      expected: "p99 of staleness at most 50 ms",
+      actual: "p99 of 212 ms",
+    }),
     checkRecord({ id: "isolation/released", status: "unproven", reason: "a probe: GET /stats answered 404" }),
     checkRecord({ id: "isolation/released", transport: "ws", status: "unproven", reason: "a probe: GET /stats answered 404" }),
     checkRecord({ id: "resources/no-leak", status: "not-applicable", reason: "probe: none" }),
-    checkRecord({ id: "bad-input/over-limit", transport: "ws", status: "known-failing", reason: "the framework has no limit", expected: "Close 1009", actual: "Close 1011", ends: ["1011"] }),
+    checkRecord({
+      id: "bad-input/over-limit",
+      transport: "ws",
+      status: "known-failing",
+      reason: "the framework has no limit",
+      expected: "Close 1009",
+      actual: "Close 1011",
+      ends: ["1011"],
+    }),
     checkRecord({ id: "security/plain-on-tls", status: "broken", reason: "the relay could not listen: EADDRINUSE", ends: [] }),
     checkRecord({ id: "eof/close-bound", transport: "ws", usedMs: 1850, flaky: 2 }),
   ];
@@ -171,7 +191,16 @@ export function hostileReport(): Report {
     target: { urls: [...hostileStrings], contract: { name: all, source: all, hash: "00" }, suite: all, identity: all, start: all },
     environment: { os: all, cpu: all, cores: 1, memoryBytes: 1, node: all, fingerprint: "00" },
     checks,
-    workloads: [workloadRecord({ name: all, engine: all, remarks: [...hostileStrings], thresholds: [{ text: all, status: "failed", measured: all }], errors: { [all]: 2 }, generator: { status: "invalid", reasons: [...hostileStrings] } })],
+    workloads: [
+      workloadRecord({
+        name: all,
+        engine: all,
+        remarks: [...hostileStrings],
+        thresholds: [{ text: all, status: "failed", measured: all }],
+        errors: { [all]: 2 },
+        generator: { status: "invalid", reasons: [...hostileStrings] },
+      }),
+    ],
     gates: [{ name: all, status: "failed", detail: all }],
     problems: [...hostileStrings],
     exitCode: 1,
@@ -180,7 +209,13 @@ export function hostileReport(): Report {
 
 /** A histogram of `count` values spread by a fixed pseudo-random sequence around `medianUs`, with a long tail. */
 export function histogramRecord(medianUs: number, count = 5000, overflow = 0): HistogramRecord {
-  const histogram = build({ bitBucketSize: 32, autoResize: false, lowestDiscernibleValue: 1, highestTrackableValue: 3_600_000_000, numberOfSignificantValueDigits: 3 });
+  const histogram = build({
+    bitBucketSize: 32,
+    autoResize: false,
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: 3_600_000_000,
+    numberOfSignificantValueDigits: 3,
+  });
   let state = 12345;
   for (let i = 0; i < count; i++) {
     state = (Math.imul(state, 1103515245) + 12345) >>> 0;

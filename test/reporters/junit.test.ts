@@ -19,7 +19,7 @@ interface ParsedSuite {
   readonly cases: readonly ParsedCase[];
 }
 // Its module type says `export default` where it exports properties.
-const { parse: parseTestResults } = createRequire(import.meta.url)("test-results-parser") as {
+const testResults = createRequire(import.meta.url)("test-results-parser") as {
   parse(options: { type: string; files: readonly string[] }): { readonly suites: readonly ParsedSuite[]; readonly failed: number; readonly errors: number };
 };
 
@@ -47,7 +47,7 @@ for (const [name, make] of Object.entries(reportsByName)) {
 
     const path = join(t.testdir(), "junit.xml");
     await writeFile(path, xml);
-    const second = parseTestResults({ type: "junit", files: [path] });
+    const second = testResults.parse({ type: "junit", files: [path] });
     const secondCases = second.suites.flatMap((suite) => suite.cases);
     t.same(
       secondCases.map((testCase) => testCase.status),
@@ -67,7 +67,10 @@ for (const [name, make] of Object.entries(reportsByName)) {
 
 t.test("the target's fault is a failure, the harness's an error, and what was not judged is skipped with its reason as text", (t) => {
   const xml = reporters.junit.render(reportsByName.mixed(), plain);
-  t.match(xml, /classname="filter-updates\.grpc" name="filter-updates\/no-old-after-new \(grpc\)" time="0\.012345">\s*<failure message="entry 59 \(alpha\) came 0\.4 ms after entry 58" type="failed">/);
+  t.match(
+    xml,
+    /classname="filter-updates\.grpc" name="filter-updates\/no-old-after-new \(grpc\)" time="0\.012345">\s*<failure message="entry 59 \(alpha\) came 0\.4 ms after entry 58" type="failed">/,
+  );
   t.match(xml, /name="security\/plain-on-tls \(grpc\)"[^>]*>\s*<error message="the relay could not listen: EADDRINUSE" type="broken">/);
   t.match(xml, "<skipped>unproven: it lacked a probe: GET /stats answered 404</skipped>");
   t.match(xml, "<skipped>not applicable: probe: none</skipped>");
@@ -80,7 +83,10 @@ t.test("the target's fault is a failure, the harness's an error, and what was no
 
 t.test("thresholds, generator and gates are cases", (t) => {
   const xml = reporters.junit.render(reportsByName.load(), plain);
-  t.match(xml, /classname="workload\.filter-churn" name="filter-churn: received rate &gt; 25000\/s" time="0\.000000">\s*<failure message="measured 21,400\/s, margin -14\.4 %"/);
+  t.match(
+    xml,
+    /classname="workload\.filter-churn" name="filter-churn: received rate &gt; 25000\/s" time="0\.000000">\s*<failure message="measured 21,400\/s, margin -14\.4 %"/,
+  );
   t.match(xml, /name="filter-churn: cancel-quiet p99 &lt; 1s"[^>]*>\s*<failure message="no samples"/);
   t.match(xml, /name="throughput: the generator kept up"[^>]*>\s*<error /);
   t.match(reporters.junit.render(reportsByName.failing(), plain), /classname="gates" name="gate: every must check passes"[^>]*>\s*<failure message="1 failed"/);

@@ -26,7 +26,9 @@ t.test("every line is one record, and together they hold the whole report", (t) 
 
 t.test("checks that were streamed are not said twice", (t) => {
   const report = reportsByName.failing();
-  const streamed = report.checks.map((record, index) => reporters.ndjson.progress?.({ kind: "check-finished", record, done: index + 1, total: 2 }, plain)).join("");
+  const streamed = report.checks
+    .map((record, index) => reporters.ndjson.progress?.({ kind: "check-finished", record, done: index + 1, total: 2 }, plain))
+    .join("");
   const all = parseLines(streamed + reporters.ndjson.render(report, { ...plain, streamed: true }));
   t.same(
     all.filter(({ kind }) => kind === "check").map((line) => line["id"]),

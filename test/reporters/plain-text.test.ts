@@ -3,7 +3,11 @@ import t from "tap";
 import { columnsOf, oneLine, padEnd, padStart, printableLines, truncate, wrap } from "../../src/reporters/plain-text.js";
 import { hostileStrings } from "./fixtures.js";
 
-const anyText = fc.oneof(fc.string({ unit: "binary" }), fc.constantFrom(...hostileStrings), fc.string().map((text) => `\u001b[${text}`));
+const anyText = fc.oneof(
+  fc.string({ unit: "binary" }),
+  fc.constantFrom(...hostileStrings),
+  fc.string().map((text) => `\u001b[${text}`),
+);
 
 t.test("whatever comes in, one printable line goes out, and a second pass changes nothing", (t) => {
   fc.assert(
@@ -27,7 +31,11 @@ t.test("wrapped and truncated lines fit, and wrapping loses no word", (t) => {
   fc.assert(
     fc.property(anyText.map(oneLine), fc.integer({ min: 2, max: 60 }), (text, columns) => {
       const lines = wrap(text, columns);
-      return lines.every((line) => columnsOf(line) <= columns) && lines.join("").replaceAll(" ", "") === text.replaceAll(" ", "") && columnsOf(truncate(text, columns)) <= columns;
+      return (
+        lines.every((line) => columnsOf(line) <= columns) &&
+        lines.join("").replaceAll(" ", "") === text.replaceAll(" ", "") &&
+        columnsOf(truncate(text, columns)) <= columns
+      );
     }),
   );
   t.same(wrap("one two three", 7), ["one two", "three"]);

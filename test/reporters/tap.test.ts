@@ -17,7 +17,14 @@ for (const [name, make] of Object.entries(reportsByName)) {
     const tap = reporters.tap.render(make(), plain);
     const cases = testCases(make());
     const parsed = new Parser({ strict: false });
-    const results = new Promise<{ readonly count: number; readonly fail: number; readonly skip: number; readonly todo: number; readonly ok: boolean; readonly plan: { readonly end: number | null } }>((resolve) => {
+    const results = new Promise<{
+      readonly count: number;
+      readonly fail: number;
+      readonly skip: number;
+      readonly todo: number;
+      readonly ok: boolean;
+      readonly plan: { readonly end: number | null };
+    }>((resolve) => {
       parsed.on("complete", resolve);
     });
     const extra: string[] = [];
@@ -38,14 +45,26 @@ for (const [name, make] of Object.entries(reportsByName)) {
     t.equal(counts.todo, ofKind("expected-failure"));
     t.equal(counts.fail - counts.todo, ofKind("failed", "error"));
     t.equal(counts.ok, make().exitCode === 0);
-    t.notOk(diagnostics.some((diagnostic) => diagnostic === undefined || diagnostic === null), "each failure has its diagnostics");
+    t.notOk(
+      diagnostics.some((diagnostic) => diagnostic === undefined || diagnostic === null),
+      "each failure has its diagnostics",
+    );
 
     const second = await new Promise<TapOutResults>((resolve, reject) => {
       tapOut((error, read) => (error === null ? resolve(read) : reject(error))).end(tap);
     });
-    t.same(second.plans.map(({ from, to }) => [from, to]), [[1, cases.length]]);
-    t.same(second.asserts.map(({ ok }) => ok), cases.map(({ outcome }) => outcome.kind === "passed" || outcome.kind === "skipped"));
-    t.same(second.asserts.map(({ number }) => number), cases.map((_, index) => index + 1));
+    t.same(
+      second.plans.map(({ from, to }) => [from, to]),
+      [[1, cases.length]],
+    );
+    t.same(
+      second.asserts.map(({ ok }) => ok),
+      cases.map(({ outcome }) => outcome.kind === "passed" || outcome.kind === "skipped"),
+    );
+    t.same(
+      second.asserts.map(({ number }) => number),
+      cases.map((_, index) => index + 1),
+    );
   });
 }
 
@@ -56,7 +75,10 @@ t.test("a hash sign in a description begins no directive", async (t) => {
     throw new Error("the fixture has a check");
   }
   const hostile = { ...base, checks: [{ ...check, id: "eof/x # SKIP all \\# TODO" }] };
-  const line = reporters.tap.render(hostile, plain).split("\n").find((text) => text.startsWith("ok 1"));
+  const line = reporters.tap
+    .render(hostile, plain)
+    .split("\n")
+    .find((text) => text.startsWith("ok 1"));
   t.equal(line, "ok 1 - eof/x \\# SKIP all \\\\\\# TODO (grpc)");
   t.end();
 });
