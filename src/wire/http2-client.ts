@@ -27,7 +27,7 @@ import { initialSettings, settingsById, type Http2Settings } from "./http2-setti
 import { StreamTable } from "./http2-stream-table.js";
 import { StreamState, type Http2RequestOptions, type Http2Stream, type StreamHost } from "./http2-stream.js";
 import { nowMicros } from "./wire-clock.js";
-import { excerpt, WireError } from "./wire-error.js";
+import { WireError } from "./wire-error.js";
 
 const DEFAULT_CONNECTION_WINDOW = 1024 * 1024;
 const LINGER_MS = 1000;
@@ -149,18 +149,14 @@ export class Http2Client implements StreamHost, FrameHandler {
 
   ping(options: { readonly withinMs: number; readonly opaque?: Uint8Array }): Promise<number | undefined> {
     if (this.end !== undefined) return Promise.resolve(undefined);
-    return this.#pings.sending(options, nowMicros, (payload) => this.send({ type: FRAME.PING, payload }));
+    return this.#pings.sending(options, nowMicros, (payload) => this.sendFrame({ type: FRAME.PING, payload }));
   }
 
   settings(settings: Partial<Http2Settings>): Promise<boolean> {
     if (this.end !== undefined) return Promise.resolve(false);
     const acknowledged = this.#own.sending(settings);
-    this.send({ type: FRAME.SETTINGS, payload: encodeSettingsPayload(settingsById(settings)) });
+    this.sendFrame({ type: FRAME.SETTINGS, payload: encodeSettingsPayload(settingsById(settings)) });
     return acknowledged;
-  }
-
-  send(frame: FrameToSend): void {
-    this.#outbound.send(frame);
   }
 
   sendFrame(frame: FrameToSend): void {
@@ -181,7 +177,7 @@ export class Http2Client implements StreamHost, FrameHandler {
 
   grantConnection(bytes: number): void {
     this.receiveWindowBytes += bytes;
-    this.send({ type: FRAME.WINDOW_UPDATE, payload: encodeUint32(bytes) });
+    this.sendFrame({ type: FRAME.WINDOW_UPDATE, payload: encodeUint32(bytes) });
   }
 
   pauseReading(): void {
@@ -197,7 +193,7 @@ export class Http2Client implements StreamHost, FrameHandler {
     if (stream === undefined || stream.closed) return Promise.resolve();
     const released = new Promise<void>((resolve) => stream.once("close", () => resolve()));
     if (this.end === undefined) {
-      this.send({ type: FRAME.GOAWAY, payload: encodeGoawayPayload(0, ERROR_CODE.NO_ERROR) });
+      this.sendFrame({ type: FRAME.GOAWAY, payload: encodeGoawayPayload(0, ERROR_CODE.NO_ERROR) });
       this.#finish("closed-locally", "closed by the client");
     }
     this.#drop();
@@ -230,7 +226,7 @@ export class Http2Client implements StreamHost, FrameHandler {
         this.destroy();
         throw error;
       }
-      this.#fail(this.#inbound.settingsSeen ? error : notHttp2(chunk, bytes, error));
+      this.#fail(error);
     }
   }
 
@@ -295,7 +291,7 @@ export class Http2Client implements StreamHost, FrameHandler {
       }
       stream.sendWindowBytes += change;
     }
-    this.send({ type: FRAME.SETTINGS, flags: FLAG.ACK });
+    this.sendFrame({ type: FRAME.SETTINGS, flags: FLAG.ACK });
     this.#settlePeerSettings();
     if (change > 0) for (const stream of this.#streams.all()) this.flush(stream);
   }
@@ -305,7 +301,7 @@ export class Http2Client implements StreamHost, FrameHandler {
   }
 
   onPing(opaque: Buffer): void {
-    this.send({ type: FRAME.PING, flags: FLAG.ACK, payload: opaque });
+    this.sendFrame({ type: FRAME.PING, flags: FLAG.ACK, payload: opaque });
   }
 
   onPingAck(opaque: Buffer): void {
@@ -373,7 +369,7 @@ export class Http2Client implements StreamHost, FrameHandler {
 
   #fail(error: WireError): void {
     const code = ERROR_CODE[error.code as ErrorCodeName] ?? ERROR_CODE.PROTOCOL_ERROR;
-    this.send({ type: FRAME.GOAWAY, payload: encodeGoawayPayload(0, code, Buffer.from(error.expected, "latin1")) });
+    this.sendFrame({ type: FRAME.GOAWAY, payload: encodeGoawayPayload(0, code, Buffer.from(error.expected, "latin1")) });
     this.#finish("protocol-error", error.message, error);
     this.#drop();
   }
@@ -418,8 +414,4 @@ export class Http2Client implements StreamHost, FrameHandler {
     else stream.once("finish", () => stream.destroy());
     this.#linger ??= setTimeout(() => stream.destroy(), LINGER_MS);
   }
-}
-
-function notHttp2(chunk: Buffer, bytes: number, error: WireError): WireError {
-  return new WireError("NOT_HTTP2", { expected: error.expected, actual: excerpt(chunk.subarray(0, bytes)), atByte: 0, cause: error });
 }

@@ -3,6 +3,7 @@ import { ControlBudget } from "./http2-control-budget.js";
 import { FrameReader } from "./http2-frame-reader.js";
 import { DEFAULT_MAX_FRAME_BYTES, FLAG, FRAME, FRAME_HEADER_BYTES, frameError, frameName, unpad, type FrameView } from "./http2-frames.js";
 import { readSettings, type Http2Settings } from "./http2-settings.js";
+import { excerpt, WireError } from "./wire-error.js";
 
 /** What a frame means to the connection, once its own form is right. Views are valid during the call only. */
 export interface FrameHandler {
@@ -42,6 +43,8 @@ export class Inbound {
   /** When the chunk at hand came. */
   #atMicros = 0;
   #settingsSeen = false;
+  /** Holds after the first frame, which is SETTINGS and short: a reply in another protocol would pass for a huge frame. */
+  #maxFrameBytes = DEFAULT_MAX_FRAME_BYTES;
   #headerBlock: { readonly frame: FrameView; readonly parts: Buffer[]; bytes: number } | undefined;
 
   constructor(options: InboundOptions) {
@@ -57,18 +60,14 @@ export class Inbound {
     return this.#reader.receivedBytes;
   }
 
-  /** The peer's first frame, its SETTINGS, has come. */
-  get settingsSeen(): boolean {
-    return this.#settingsSeen;
-  }
-
   /** What an end of input here would cut off. */
   get unfinished(): string | undefined {
     return this.#headerBlock === undefined ? this.#reader.unfinished : "a header block without END_HEADERS";
   }
 
   set maxFrameBytes(bytes: number) {
-    this.#reader.maxFrameBytes = bytes;
+    this.#maxFrameBytes = bytes;
+    if (this.#settingsSeen) this.#reader.maxFrameBytes = bytes;
   }
 
   setTableLimit(bytes: number): void {
@@ -78,7 +77,11 @@ export class Inbound {
   /** Takes a chunk. Throws WireError for a connection error, after which nothing more may be pushed. */
   push(chunk: Buffer, bytes: number, atMicros: number): void {
     this.#atMicros = atMicros;
-    this.#reader.push(chunk, 0, bytes);
+    try {
+      this.#reader.push(chunk, 0, bytes);
+    } catch (error) {
+      throw this.#settingsSeen ? error : notHttp2(error, chunk.subarray(0, bytes));
+    }
   }
 
   stop(): void {
@@ -182,9 +185,9 @@ export class Inbound {
     needStreamZero(frame);
     this.charge(frame);
     if ((frame.flags & FLAG.ACK) === 0) {
-      const settings = readSettings(frame);
       this.#settingsSeen = true;
-      this.#handler.onSettings(settings, frame);
+      this.#reader.maxFrameBytes = this.#maxFrameBytes;
+      this.#handler.onSettings(readSettings(frame), frame);
       return;
     }
     needLength(frame, 0);
@@ -199,6 +202,12 @@ export class Inbound {
     if ((frame.flags & FLAG.ACK) === 0) this.#handler.onPing(opaque);
     else this.#handler.onPingAck(opaque);
   }
+}
+
+/** An error on the first frame of a peer that may speak something else. */
+function notHttp2(error: unknown, bytes: Buffer): unknown {
+  if (!(error instanceof WireError) || error.code !== "FRAME_SIZE_ERROR") return error;
+  return new WireError("NOT_HTTP2", { expected: "an HTTP/2 SETTINGS frame (RFC 9113 3.4)", actual: excerpt(bytes), atByte: error.atByte, cause: error });
 }
 
 function needLength(frame: FrameView, bytes: number): void {

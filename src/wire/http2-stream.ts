@@ -83,7 +83,7 @@ export interface Http2Stream {
 export interface StreamHost {
   readonly initialReceiveWindow: number;
   readonly maxQueuedBytes: number;
-  send(frame: FrameToSend): void;
+  sendFrame(frame: FrameToSend): void;
   sendHeaders(streamId: number, headers: readonly Header[], flags: number): void;
   flush(stream: StreamState): void;
   /** Both halves are closed: no more frames are routed to the stream. */
@@ -153,7 +153,7 @@ export class StreamState implements Http2Stream {
     this.sendWindowBytes -= payload.length;
     this.queuedBytes -= payload.length;
     head.sent = until;
-    this.#host.send({ type: FRAME.DATA, flags: last && head.endStream ? FLAG.END_STREAM : 0, streamId: this.id, payload });
+    this.#host.sendFrame({ type: FRAME.DATA, flags: last && head.endStream ? FLAG.END_STREAM : 0, streamId: this.id, payload });
     if (!last) return;
     this.queue.shift();
     if (head.endStream) this.#endLocally();
@@ -165,7 +165,7 @@ export class StreamState implements Http2Stream {
     const flags = (options.endStream ? FLAG.END_STREAM : 0) | (padding === undefined ? 0 : FLAG.PADDED);
     const payload = padding === undefined ? data : Buffer.concat([Buffer.from([padding]), data, Buffer.alloc(padding)]);
     this.sendWindowBytes -= payload.length;
-    this.#host.send({ type: FRAME.DATA, flags, streamId: this.id, payload });
+    this.#host.sendFrame({ type: FRAME.DATA, flags, streamId: this.id, payload });
     if (options.endStream) this.#endLocally();
   }
 
@@ -176,14 +176,14 @@ export class StreamState implements Http2Stream {
 
   reset(code: number = ERROR_CODE.CANCEL): void {
     if (this.#released) return;
-    this.#host.send({ type: FRAME.RST_STREAM, streamId: this.id, payload: encodeUint32(code) });
+    this.#host.sendFrame({ type: FRAME.RST_STREAM, streamId: this.id, payload: encodeUint32(code) });
     this.#release("us");
     this.#finish({ kind: "reset-locally", code, atMicros: this.#host.nowMicros() });
   }
 
   grant(bytes: number): void {
     this.receiveWindowBytes += bytes;
-    this.#host.send({ type: FRAME.WINDOW_UPDATE, streamId: this.id, payload: encodeUint32(bytes) });
+    this.#host.sendFrame({ type: FRAME.WINDOW_UPDATE, streamId: this.id, payload: encodeUint32(bytes) });
   }
 
   pause(): void {
@@ -258,7 +258,7 @@ export class StreamState implements Http2Stream {
   /** The peer broke a rule on this stream: reset it, and end it with the error. */
   fail(error: WireError, atMicros: number): void {
     if (!this.#released) {
-      this.#host.send({
+      this.#host.sendFrame({
         type: FRAME.RST_STREAM,
         streamId: this.id,
         payload: encodeUint32(ERROR_CODE[error.code as ErrorCodeName] ?? ERROR_CODE.PROTOCOL_ERROR),
