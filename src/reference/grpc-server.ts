@@ -1,0 +1,53 @@
+import { createServer, type Http2Server, type ServerHttp2Session } from "node:http2";
+import type { Duplex } from "node:stream";
+
+import { serveGrpcCall } from "./grpc-call.js";
+import type { MonitorService } from "./service.js";
+
+/** gRPC on connections that others accept: HTTP/2 with prior knowledge, or after ALPN. */
+export interface GrpcServer {
+  /** Serves a connection; `established` is called with the client's first SETTINGS. */
+  serve(socket: Duplex, established: () => void): void;
+  /** Sends GOAWAY on every connection; each closes with its last call. */
+  goAway(): void;
+}
+
+/**
+ * Node counts these against a client that only does what a conformance or load test has to do. The bound on resets
+ * is an option of later versions; Node 20 ends a connection after 1,000 resets and 33 a second.
+ */
+const PATIENCE = {
+  maxSessionInvalidFrames: 100_000,
+  maxSessionRejectedStreams: 100_000,
+  streamResetBurst: 1_000_000,
+  streamResetRate: 1_000_000,
+  /** Megabytes. */
+  maxSessionMemory: 256,
+};
+
+export function createGrpcServer(service: MonitorService): GrpcServer {
+  const sessions = new Set<ServerHttp2Session>();
+  const http2: Http2Server = createServer({
+    ...PATIENCE,
+    settings: { maxConcurrentStreams: service.limits.maxConcurrentStreams, enablePush: false },
+  });
+  http2.on("session", (session) => {
+    sessions.add(session);
+    session.on("error", () => undefined);
+    session.once("close", () => sessions.delete(session));
+  });
+  http2.on("stream", (stream, headers) => serveGrpcCall(stream, headers, service));
+  return {
+    serve(socket, established): void {
+      const onSession = (session: ServerHttp2Session): void => {
+        session.once("remoteSettings", established);
+      };
+      http2.once("session", onSession);
+      http2.emit("connection", socket);
+      http2.off("session", onSession);
+    },
+    goAway(): void {
+      for (const session of sessions) session.close();
+    },
+  };
+}

@@ -1,0 +1,76 @@
+import type { Faults } from "./faults.js";
+import { endings } from "./ending.js";
+import type { Log } from "./log.js";
+import type { SeamFactory } from "./seams.js";
+import { Subscription, type Outlet } from "./subscription.js";
+
+/** Bounds of the server, all with defaults in {@link defaultLimits}. */
+export interface Limits {
+  /** Largest filter message; the next byte is refused. */
+  readonly filterBytes: number;
+  /** SETTINGS_MAX_CONCURRENT_STREAMS of every gRPC connection. */
+  readonly maxConcurrentStreams: number;
+  /** What may wait for one slow reader. */
+  readonly sendBufferBytes: number;
+  /** Until a connection must have said something whole: TLS, then SETTINGS or an HTTP request. */
+  readonly handshakeTimeoutMs: number;
+  /** Largest body of `POST /logs`. */
+  readonly batchBytes: number;
+}
+
+export const defaultLimits: Limits = {
+  filterBytes: 65_536,
+  maxConcurrentStreams: 100,
+  sendBufferBytes: 4 * 1024 * 1024,
+  handshakeTimeoutMs: 3000,
+  batchBytes: 16 * 1024 * 1024,
+};
+
+export interface MonitorServiceOptions {
+  readonly log: Log;
+  readonly limits: Limits;
+  readonly faults: Faults;
+  readonly token: string | undefined;
+  readonly seams: SeamFactory | undefined;
+}
+
+/** What both transports serve: opens streams on the one log, counts them, and ends them all when the server stops. */
+export class MonitorService {
+  readonly log: Log;
+  readonly limits: Limits;
+  readonly faults: Faults;
+  /** The bearer token that every stream needs; undefined: none. */
+  readonly token: string | undefined;
+  readonly #seams: SeamFactory | undefined;
+  readonly #open = new Set<Subscription>();
+
+  constructor(options: MonitorServiceOptions) {
+    this.log = options.log;
+    this.limits = options.limits;
+    this.faults = options.faults;
+    this.token = options.token;
+    this.#seams = options.seams;
+  }
+
+  /** Streams that have been opened and not released, those before their first filter included. */
+  get openStreams(): number {
+    return this.#open.size;
+  }
+
+  open(outlet: Outlet): Subscription {
+    const subscription: Subscription = new Subscription({
+      log: this.log,
+      outlet,
+      sendBufferBytes: this.limits.sendBufferBytes,
+      onReleased: () => this.#open.delete(subscription),
+      seams: this.#seams,
+    });
+    this.#open.add(subscription);
+    return subscription;
+  }
+
+  /** Tells every stream that the server stops. */
+  endAll(): void {
+    for (const subscription of [...this.#open]) subscription.finish(endings.stopping);
+  }
+}

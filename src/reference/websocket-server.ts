@@ -1,0 +1,102 @@
+import { createServer, STATUS_CODES, type IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { WebSocketServer } from "ws";
+
+import { serveHttpRequest } from "./http-side.js";
+import type { MonitorService } from "./service.js";
+import { authorized, refusalOfUpgrade, type UpgradeRefusal } from "./upgrade-request.js";
+import { MonitorWebSocket, WebSocketStream } from "./websocket-stream.js";
+
+export interface WebSocketServerOptions {
+  readonly service: MonitorService;
+  /** Origins that a browser may come from; undefined: any. */
+  readonly allowedOrigins: readonly string[] | undefined;
+}
+
+/** The monitor over WebSocket, with the producer and the probe beside it, on connections that others accept. */
+export interface MonitorHttpServer {
+  /** Serves a connection; `established` is called with its first whole request. */
+  serve(socket: Duplex, established: () => void): void;
+  /** Closes the connections that carry no stream, each as soon as no request is under way on it. */
+  closeIdle(): void;
+}
+
+/** How long a refused client may take to read the answer. */
+const REFUSAL_LINGER_MS = 1000;
+
+export function createMonitorHttpServer(options: WebSocketServerOptions): MonitorHttpServer {
+  const { service, allowedOrigins } = options;
+  const webSockets = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    autoPong: false,
+    maxPayload: service.limits.filterBytes,
+    skipUTF8Validation: false,
+    // The contract has no subprotocol; by default the first one offered would be selected.
+    handleProtocols: () => false,
+    WebSocket: MonitorWebSocket,
+  });
+  const establishments = new WeakMap<Duplex, () => void>();
+  const plain = new Set<Duplex>();
+  const busy = new Set<Duplex>();
+  let closing = false;
+  const http = createServer((request, response) => {
+    const { socket } = request;
+    establishments.get(socket)?.();
+    busy.add(socket);
+    response.once("close", () => {
+      busy.delete(socket);
+      if (closing) socket.destroySoon();
+    });
+    serveHttpRequest(request, response, service);
+  });
+  http.on("clientError", (_error, socket) => socket.destroy());
+  http.on("upgrade", (request, socket, head) => {
+    establishments.get(socket)?.();
+    plain.delete(socket);
+    upgrade(request, socket, head);
+  });
+  function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const refusal = refusalOfUpgrade(request, service, allowedOrigins);
+    if (refusal !== undefined) {
+      answer(socket, refusal);
+      return;
+    }
+    webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      if (authorized(request, service)) new WebSocketStream(webSocket, socket, service).serve();
+      else webSocket.close(1008, "a bearer token is required");
+    });
+  }
+  return {
+    serve(socket, established): void {
+      establishments.set(socket, established);
+      plain.add(socket);
+      socket.once("close", () => plain.delete(socket));
+      http.emit("connection", socket);
+    },
+    closeIdle(): void {
+      closing = true;
+      for (const socket of plain) if (!busy.has(socket)) socket.destroy();
+    },
+  };
+}
+
+function answer(socket: Duplex, refusal: UpgradeRefusal): void {
+  const body = `${refusal.reason}\n`;
+  const headers = {
+    ...refusal.headers,
+    Connection: refusal.headers["Upgrade"] === undefined ? "close" : "Upgrade, close",
+    "Content-Type": "text/plain; charset=utf-8",
+    "Content-Length": String(Buffer.byteLength(body)),
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  const status = `HTTP/1.1 ${refusal.httpStatus} ${STATUS_CODES[refusal.httpStatus] ?? ""}`;
+  socket.on("error", () => undefined);
+  // What the client still sends is read, so that the answer is not lost to a TCP reset.
+  socket.resume();
+  socket.end([status, ...lines, "", body].join("\r\n"));
+  const timer = setTimeout(() => socket.destroy(), REFUSAL_LINGER_MS);
+  socket.once("end", () => socket.destroy());
+  socket.once("close", () => clearTimeout(timer));
+}

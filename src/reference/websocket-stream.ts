@@ -1,0 +1,132 @@
+import type { Duplex } from "node:stream";
+import { WebSocket } from "ws";
+
+import { endings, invalidFilter, malformedFilter, type Ending } from "./ending.js";
+import { readJsonFilter } from "./filter.js";
+import type { Encoded } from "./log-entry.js";
+import type { MonitorService } from "./service.js";
+import type { Outlet, Subscription } from "./subscription.js";
+
+/** After our Close left, until the client must have answered: then our FIN is sent without it. */
+const CLOSE_ANSWER_MS = 700;
+
+/** After our FIN, until the socket is dropped. */
+const FIN_ANSWER_MS = 250;
+
+/** How long a Close may wait behind entries that the reader does not take. */
+const LINGER_MS = 30_000;
+
+/** Bound on what is handed to the socket before a pong waits; of waiting pings only the last is answered (RFC 6455 §5.5.3). */
+const PONG_BUFFER_BYTES = 256 * 1024;
+
+/** The largest reason of a Close frame (RFC 6455 §5.5). */
+const REASON_LIMIT_BYTES = 123;
+
+/** A WebSocket that tells when its closing handshake begins, whoever begins it: the library tells only of its end. */
+export class MonitorWebSocket extends WebSocket {
+  /** Called with the first Close, before it is answered or sent. */
+  onClosing: (() => void) | undefined;
+
+  override close(code?: number, reason?: string | Buffer): void {
+    const began = this.readyState === WebSocket.OPEN;
+    // An empty Close of the client is answered by a normal one.
+    super.close(code ?? 1000, reason);
+    if (began) this.onClosing?.();
+  }
+}
+
+/** One monitor stream over a WebSocket. */
+export class WebSocketStream implements Outlet {
+  readonly transport = "websocket";
+  readonly connection: object;
+  readonly streamId = 1;
+  readonly #webSocket: MonitorWebSocket;
+  readonly #socket: Duplex;
+  readonly #subscription: Subscription;
+  #waitingPing: Buffer | undefined;
+  #closeTimer: NodeJS.Timeout | undefined;
+
+  constructor(webSocket: MonitorWebSocket, socket: Duplex, service: MonitorService) {
+    this.#webSocket = webSocket;
+    this.#socket = socket;
+    this.connection = socket;
+    this.#subscription = service.open(this);
+  }
+
+  serve(): void {
+    const webSocket = this.#webSocket;
+    const socket = this.#socket;
+    // Protocol errors: the library has sent the Close that they call for.
+    webSocket.on("error", () => undefined);
+    webSocket.onClosing = () => this.#closing();
+    webSocket.on("message", (data: Buffer, isBinary: boolean) => this.#read(data, isBinary));
+    webSocket.on("ping", (payload: Buffer) => this.#pong(payload));
+    socket.on("drain", () => {
+      if (this.#waitingPing !== undefined) this.#pong(this.#waitingPing);
+      this.#subscription.resume();
+    });
+    socket.once("end", () => {
+      this.#subscription.gone("lost");
+      this.#dropAfter(FIN_ANSWER_MS);
+    });
+    socket.once("close", () => {
+      clearTimeout(this.#closeTimer);
+      this.#subscription.gone("lost");
+    });
+  }
+
+  write(message: Encoded): boolean {
+    if (this.#webSocket.readyState !== WebSocket.OPEN) return true;
+    this.#webSocket.send(message.json, { binary: false });
+    return !this.#socket.writableNeedDrain;
+  }
+
+  finish(ending: Ending): void {
+    this.#webSocket.close(ending.closeCode, truncateReason(ending.detail));
+  }
+
+  #read(data: Buffer, isBinary: boolean): void {
+    if (this.#subscription.over) return;
+    if (isBinary) {
+      this.#subscription.finish(endings.binary);
+      return;
+    }
+    const reading = readJsonFilter(data.toString("utf8"));
+    if (reading.kind === "filter") this.#subscription.accept(reading.filter);
+    else if (reading.kind === "end") this.#subscription.end();
+    else if (reading.kind === "invalid") this.#subscription.finish(invalidFilter(reading.detail));
+    else this.#subscription.finish(malformedFilter(reading.detail));
+  }
+
+  #pong(payload: Buffer): void {
+    const wait = this.#socket.writableLength > PONG_BUFFER_BYTES;
+    this.#waitingPing = wait ? payload : undefined;
+    if (!wait && this.#webSocket.readyState === WebSocket.OPEN) this.#webSocket.pong(payload);
+  }
+
+  /** A Close was sent, or received and answered: sees to it that the socket closes, whatever the client does. */
+  #closing(): void {
+    this.#subscription.gone("closed");
+    this.#dropAfter(LINGER_MS);
+    this.#socket.write(Buffer.alloc(0), () => {
+      if (this.#socket.destroyed) return;
+      clearTimeout(this.#closeTimer);
+      this.#closeTimer = setTimeout(() => {
+        this.#socket.end();
+        this.#dropAfter(FIN_ANSWER_MS);
+      }, CLOSE_ANSWER_MS);
+    });
+  }
+
+  #dropAfter(delayMs: number): void {
+    clearTimeout(this.#closeTimer);
+    this.#closeTimer = setTimeout(() => this.#socket.destroy(), delayMs);
+  }
+}
+
+/** A Close reason that fits: cut between two characters. */
+function truncateReason(reason: string): string {
+  let cut = reason;
+  while (Buffer.byteLength(cut) > REASON_LIMIT_BYTES) cut = [...cut].slice(0, -1).join("");
+  return cut;
+}
