@@ -111,7 +111,7 @@ export function decodeHuffman(bytes: Uint8Array, start: number, end: number, atB
       at = next;
       break;
     }
-    if (symbol === EOS) throw compressionError("a Huffman string without EOS (RFC 7541 5.2)", "EOS", atByte + at - start);
+    if (symbol === EOS) throw compressionError("a Huffman string without EOS (RFC 7541 5.2)", "EOS", atByte + at - start - 1);
     if (symbol < 0) break;
     out[written] = symbol;
     written += 1;
