@@ -10,7 +10,7 @@ const entrySchema = z.strictObject({
   check: z.string().min(1).describe('Id of a check, or a pattern of ids: "eof/*".'),
   transport: z.enum(transports).optional().describe("Absent: both."),
   reason: z.string().min(1).describe("Why it fails, and why that is accepted."),
-  message: z.string().min(1).optional().describe("Part of the text after \"actual\", or /a regular expression/; absent: any."),
+  message: z.string().min(1).optional().describe('Part of the text after "actual", or /a regular expression/; absent: any.'),
 });
 
 /** The known-failing file: a list. */
@@ -84,7 +84,10 @@ export function judgeKnownFailing(
     return record;
   });
   if (entries.length > 0 && stale.length === 0) {
-    return { records: judged, gates: [{ name: "known-failing", status: "passed", detail: `${entries.length} ${entries.length === 1 ? "entry" : "entries"}, none out of date` }] };
+    return {
+      records: judged,
+      gates: [{ name: "known-failing", status: "passed", detail: `${entries.length} ${entries.length === 1 ? "entry" : "entries"}, none out of date` }],
+    };
   }
   return { records: judged, gates: stale };
 }

@@ -17,6 +17,8 @@ export function joinRepeats(runs: readonly (readonly CheckRecord[])[]): CheckRec
       return worst;
     }
     const often = `${worst.status} in ${times} of ${all.length} runs`;
-    return worst.actual === undefined ? { ...worst, reason: worst.reason === undefined ? often : `${worst.reason} (${often})` } : { ...worst, actual: `${worst.actual} (${often})` };
+    return worst.actual === undefined
+      ? { ...worst, reason: worst.reason === undefined ? often : `${worst.reason} (${often})` }
+      : { ...worst, actual: `${worst.actual} (${often})` };
   });
 }

@@ -32,7 +32,9 @@ export function selectTasks(checks: readonly Check[], selections: readonly Selec
       (selection.levels.length === 0 || selection.levels.includes(check.level)) &&
       (selection.transports.length === 0 || selection.transports.includes(transport));
   });
-  const chosen = checks.flatMap((check) => transports.filter((transport) => check.on.includes(transport)).map((transport): Task => ({ check, transport }))).filter((task) => tests.every((test) => test(task)));
+  const chosen = checks
+    .flatMap((check) => transports.filter((transport) => check.on.includes(transport)).map((transport): Task => ({ check, transport })))
+    .filter((task) => tests.every((test) => test(task)));
   const tasks = chosen.filter(({ transport }) => available.includes(transport));
   if (tasks.length === 0) {
     const lacking = [...new Set(chosen.map(({ transport }) => transport))];

@@ -61,6 +61,12 @@ export function judgeGates(suite: Suite, records: readonly CheckRecord[]): GateR
   return limits.flatMap(([name, limit, least, value, what]): GateRecord[] =>
     limit === undefined
       ? []
-      : [{ name, status: (least ? value >= limit : value <= limit) ? "passed" : "failed", detail: `${value} ${what}, ${least ? "at least" : "at most"} ${limit} asked` }],
+      : [
+          {
+            name,
+            status: (least ? value >= limit : value <= limit) ? "passed" : "failed",
+            detail: `${value} ${what}, ${least ? "at least" : "at most"} ${limit} asked`,
+          },
+        ],
   );
 }

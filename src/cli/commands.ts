@@ -1,0 +1,22 @@
+import type { Command } from "./command.js";
+
+/** A command's sentence for the overview, and where the rest of it is: loaded when it is called. */
+interface CommandEntry {
+  readonly about: string;
+  load(): Promise<Command>;
+}
+
+/** Every command by its name, in the order of the overview. */
+export const commands = {
+  run: { about: "Judge a server by the checks of a suite (the default command)", load: async () => (await import("./run.js")).run },
+  list: { about: "List checks, suites, reporters, faults … as names to be fed back", load: async () => (await import("./list.js")).list },
+  serve: { about: "Serve the reference monitor, right or with chosen faults", load: async () => (await import("./serve.js")).serve },
+} as const satisfies Record<string, CommandEntry>;
+
+export type CommandName = keyof typeof commands;
+
+export const commandNames = Object.keys(commands) as CommandName[];
+
+export function isCommandName(text: string): text is CommandName {
+  return Object.hasOwn(commands, text);
+}
