@@ -1,4 +1,6 @@
 import type { Command } from "./command.js";
+import { commonOptions } from "./command-line.js";
+import type { OptionSpecs } from "./options.js";
 
 /** A command's sentence for the overview, and where the rest of it is: loaded when it is called. */
 interface CommandEntry {
@@ -9,8 +11,10 @@ interface CommandEntry {
 /** Every command by its name, in the order of the overview. */
 export const commands = {
   run: { about: "Judge a server by the checks of a suite (the default command)", load: async () => (await import("./run.js")).run },
+  explain: { about: "Say what a check means and what usually breaks it", load: async () => (await import("./explain.js")).explain },
   list: { about: "List checks, suites, reporters, faults … as names to be fed back", load: async () => (await import("./list.js")).list },
   serve: { about: "Serve the reference monitor, right or with chosen faults", load: async () => (await import("./serve.js")).serve },
+  schema: { about: "Print the JSON Schema of a kind of file", load: async () => (await import("./schema.js")).schema },
 } as const satisfies Record<string, CommandEntry>;
 
 export type CommandName = keyof typeof commands;
@@ -20,3 +24,10 @@ export const commandNames = Object.keys(commands) as CommandName[];
 export function isCommandName(text: string): text is CommandName {
   return Object.hasOwn(commands, text);
 }
+
+/** The options of all commands together: what a config file may set. */
+export async function allOptions(): Promise<OptionSpecs> {
+  const loaded = await Promise.all(commandNames.map((name) => commands[name].load()));
+  return Object.assign({}, ...loaded.map((command) => command.options), commonOptions) as OptionSpecs;
+}
+

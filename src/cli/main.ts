@@ -4,7 +4,7 @@ import { didYouMean } from "../core/suggest.js";
 import { harnessVersion } from "../harness/version.js";
 import type { Command } from "./command.js";
 import { commonOptions, helpText, parseCommandLine } from "./command-line.js";
-import { commandNames, commands, isCommandName, type CommandName } from "./commands.js";
+import { allOptions, commandNames, commands, isCommandName, type CommandName } from "./commands.js";
 import { explainFailure } from "./failure.js";
 import { loadConfig, loadDotEnv } from "./config-file.js";
 import type { Console } from "./console.js";
@@ -125,12 +125,6 @@ function secretValues(specs: OptionSpecs, raw: Readonly<Record<string, RawValue>
   return Object.entries(raw).flatMap(([option, { value }]) =>
     specs[option]?.secret === true ? [value].flat().filter((text) => typeof text === "string") : [],
   );
-}
-
-/** The options of all commands together: what a config file may set. */
-export async function allOptions(): Promise<OptionSpecs> {
-  const loaded = await Promise.all(commandNames.map((name) => commands[name].load()));
-  return Object.assign({}, ...loaded.map((command) => command.options), commonOptions) as OptionSpecs;
 }
 
 function overview(): string {
