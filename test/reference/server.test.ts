@@ -44,12 +44,12 @@ for (const transport of ["grpc", "websocket"] as const) {
   t.test(`${transport}: a filter replaces the one before it whole, and no entry of the old one follows the first of the new one`, async (t) => {
     const server = await start(t);
     const client = await open(t, server);
-    for (const source of ["alpha", "beta", "gamma", "alpha"]) await settled(client, source);
+    for (const source of ["alpha", "beta", "gamma"]) await settled(client, source);
     client.send({ min_level: "error" });
-    await client.seen((seen) => seen.source !== "alpha" && seen.level === "error");
+    await client.seen((seen) => seen.source !== "gamma" && seen.level === "error");
     const sources = client.entries.map((seen) => seen.source);
     const runs = sources.filter((source, index) => source !== sources[index - 1]);
-    t.strictSame(runs.slice(0, 4), ["alpha", "beta", "gamma", "alpha"]);
+    t.strictSame(runs.slice(0, 3), ["alpha", "beta", "gamma"]);
     const sequences = client.entries.map((seen) => seen.sequence);
     t.strictSame(sequences, [...new Set(sequences)].sort((a, b) => a - b));
   });
@@ -89,7 +89,7 @@ for (const transport of ["grpc", "websocket"] as const) {
   const big = (bytes: number, count: number, source = "alpha"): EntryInput[] => Array.from({ length: count }, () => entry("x".repeat(bytes), source));
   const opened = async (t: Test, server: ReferenceServer): Promise<Client> => {
     const client = await open(t, server);
-    client.send({});
+    client.send({ sources: ["alpha"] });
     await eventually(() => server.append([entry("hello")]).first > 0 && client.entries.length > 0, "the first entry");
     return client;
   };
@@ -119,7 +119,6 @@ for (const transport of ["grpc", "websocket"] as const) {
     server.append(big(50_000, 400));
     client.send({ sources: ["beta"] });
     let marked = 0;
-    // The update holds once an entry of the old filter is no longer taken: seen in the order after resuming.
     await eventually(() => {
       marked = server.append([entry("old"), entry("new", "beta")]).last;
       return marked > 450;
@@ -131,7 +130,8 @@ for (const transport of ["grpc", "websocket"] as const) {
     t.ok((client.entries[firstNew]?.sequence ?? marked) < marked);
     const sequences = client.entries.slice(0, firstNew).map((seen) => seen.sequence);
     const first = sequences[0] ?? 0;
-    t.strictSame(sequences, sequences.map((_, index) => first + index));
+    // Entries of the two sources alternate after the big ones: every alpha before the update is there.
+    t.ok(sequences.every((sequence, index) => sequence === first + index || sequence === (sequences[index - 1] ?? 0) + 2));
   });
 
   t.test(`${transport}: the end is honoured after a blocked send`, async (t) => {

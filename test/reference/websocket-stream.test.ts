@@ -3,6 +3,9 @@ import t, { type Test } from "tap";
 import { startReferenceServer, type ReferenceServer, type ReferenceServerOptions } from "../../src/reference/server.js";
 import { eventually, rawWebSocket, WebSocketClient, webSocketFrame, webSocketFrames, type RawClient } from "./clients.js";
 
+// Many wait for the server to give up on a client that does not answer.
+t.jobs = 12;
+
 async function start(t: Test, options: ReferenceServerOptions = {}): Promise<ReferenceServer> {
   const server = await startReferenceServer(options);
   t.teardown(() => server.kill());
@@ -32,7 +35,7 @@ const text = (value: string): Buffer => webSocketFrame(0x81, Buffer.from(value))
 const close = (...payload: number[]): Buffer => webSocketFrame(0x88, Buffer.from(payload));
 
 for (const end of ["null\n", "null", " null "]) {
-  t.test(`${JSON.stringify(end)} ends the stream with Close 1000, and the server closes TCP though the client never answers`, async (t) => {
+  t.test(`${JSON.stringify(end)} ends the stream with Close 1000, and the server closes TCP though the client never answers`, { buffered: true }, async (t) => {
     const server = await start(t);
     const raw = await openRaw(t, server);
     raw.write(text("{}"));
@@ -72,7 +75,7 @@ const refusals: readonly { readonly title: string; readonly frame: Buffer; reado
   { title: "a Close whose reason is not UTF-8", frame: close(0x03, 0xe8, 0xff), code: 1007 },
 ];
 for (const { title, frame, code } of refusals) {
-  t.test(`${title} is answered by Close ${code} and the end of the connection`, async (t) => {
+  t.test(`${title} is answered by Close ${code} and the end of the connection`, { buffered: true }, async (t) => {
     const server = await start(t);
     const raw = await openRaw(t, server);
     raw.write(frame);
