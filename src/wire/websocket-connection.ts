@@ -1,72 +1,28 @@
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { DialledSocket } from "./dial.js";
+import { drainBeforeDestroy } from "./drain-before-destroy.js";
+import { nowMicros } from "./wire-clock.js";
 import { MessageInflater, deflateMessage } from "./websocket-deflate.js";
+import type { CloseRecord, WebSocketConnectionOptions, WebSocketEnd, WebSocketEvent } from "./websocket-events.js";
 import type { Frame, FrameHeader, FrameToSend } from "./websocket-frames.js";
 import { FrameDecoder, encodeClosePayload, encodeFrame, opcodes, rsv1 } from "./websocket-frames.js";
 import type { DeflateParameters } from "./websocket-handshake.js";
-import type { Message } from "./websocket-messages.js";
 import { MessageAssembler } from "./websocket-messages.js";
 import { closeCodeFor, headerViolations, parseClosePayload } from "./websocket-violations.js";
 import { WireError } from "./wire-error.js";
 
-/** What the server did, in order. `atMicros` (from `performance.now()`) is when the chunk came that completed it. */
-export type WebSocketEvent =
-  | ({ readonly kind: "message"; readonly atMicros: number } & Message)
-  | { readonly kind: "ping" | "pong"; readonly payload: Uint8Array; readonly atMicros: number }
-  | { readonly kind: "close"; readonly code: number | undefined; readonly reason: string; readonly payload: Uint8Array; readonly atMicros: number }
-  | { readonly kind: "violation"; readonly error: WireError; readonly atMicros: number }
-  | { readonly kind: "fin"; readonly atMicros: number }
-  /** A reset, or another error of the socket; `cause` is its code, like "ECONNRESET". */
-  | { readonly kind: "rst"; readonly cause: string; readonly atMicros: number };
+export type { CloseRecord, WebSocketConnectionOptions, WebSocketEnd, WebSocketEvent } from "./websocket-events.js";
 
-export interface CloseRecord {
-  /** undefined: a Close frame without payload. */
-  readonly code: number | undefined;
-  readonly reason: string;
-  readonly atMicros: number;
-}
-
-/** How a connection finished. */
-export interface WebSocketEnd {
-  /** The first Close frame of the server. */
-  readonly closeReceived: CloseRecord | undefined;
-  /** The first Close frame of ours, written to the socket. */
-  readonly closeSent: CloseRecord | undefined;
-  /**
-   * What ended TCP first: the server's FIN or reset, ourselves (endTcp, destroy, or a violation that failed the connection), or our patience, when
-   * the server left TCP open for `closeWithinMs` after a Close frame.
-   */
-  readonly tcp: "fin" | "rst" | "local" | "timeout";
-  /** The socket's error code, where it had one. */
-  readonly tcpError: string | undefined;
-  readonly tcpEndedAtMicros: number;
-  /** The first violation. */
-  readonly violation: WireError | undefined;
-  /** Both Close frames, legal, then the server's FIN. */
-  readonly cleanClose: boolean;
-}
-
-export interface WebSocketConnectionOptions {
-  /** Hears everything of the server, synchronously; may also be set on the connection before control returns to the event loop. */
-  readonly onEvent?: ((event: WebSocketEvent) => void) | undefined;
-  /** Hears every whole frame, both ways, before what it means; raw bytes sent are no frames. */
-  readonly onFrame?: ((direction: "sent" | "received", frame: Frame, atMicros: number) => void) | undefined;
-  /** Answer pings; default true. */
-  readonly autoPong?: boolean | undefined;
-  /** Answer a Close frame with the same code; default true. */
-  readonly autoCloseReply?: boolean | undefined;
-  /** "fail" (default): a violation sends Close and FIN, and nothing more is delivered. "observe": reports it and goes on where framing allows. */
-  readonly violations?: "fail" | "observe" | undefined;
-  /** Bound on a message, also inflated, and on a frame; default 16 MiB. */
-  readonly maxMessageBytes?: number | undefined;
-  /** After a Close frame, sent or received, or our FIN: how long the server may leave TCP open before it is destroyed; default 5000. */
-  readonly closeWithinMs?: number | undefined;
+/** Where a dialled socket's bytes go: to the handshake first, then to the connection. `chunk` is reused after the call. */
+export interface ByteInlet {
+  receive: (chunk: Uint8Array, atMicros: number) => void;
 }
 
 /** What the upgrade hands over. */
 export interface UpgradedSocket {
-  readonly socket: Socket;
-  /** The socket under TLS, where there is one: it alone can reset. */
-  readonly tcpSocket: Socket;
+  readonly dialled: DialledSocket;
+  readonly inlet: ByteInlet;
+  readonly tls: boolean;
   /** Bytes of the connection read so far. */
   readonly firstByte: number;
   readonly deflate: DeflateParameters | undefined;
@@ -76,10 +32,6 @@ export interface UpgradedSocket {
 
 /** Bytes of pongs that a server may leave unread before only its latest ping is answered (RFC 6455 §5.5.3 allows that). */
 const maxQueuedPongBytes = 65536;
-
-export function nowMicros(): number {
-  return Math.floor(performance.now() * 1000);
-}
 
 /** A client's side of a WebSocket after the 101: sends anything, hides nothing. */
 export class WebSocketConnection {
@@ -96,8 +48,8 @@ export class WebSocketConnection {
   /** The first 100, in order. */
   readonly violations: WireError[] = [];
 
-  private readonly socket: Socket;
-  private readonly tcpSocket: Socket;
+  private readonly socket: Duplex;
+  private readonly upgraded: UpgradedSocket;
   private readonly options: WebSocketConnectionOptions;
   private readonly decoder: FrameDecoder;
   private readonly messages: MessageAssembler;
@@ -107,17 +59,18 @@ export class WebSocketConnection {
   private closeReceived: CloseRecord | undefined;
   private closeSent: CloseRecord | undefined;
   private tcpEnd: { readonly by: WebSocketEnd["tcp"]; readonly atMicros: number } | undefined;
-  private tcpError: string | undefined;
+  private socketError: { readonly code: string; readonly atMicros: number } | undefined;
   private failed = false;
   private paused = false;
   private held: UpgradedSocket["rest"] | undefined;
+  private endHeld = false;
   private chunkAtMicros = 0;
   private pingToAnswer: Uint8Array | undefined;
   private closeTimer: NodeJS.Timeout | undefined;
 
   constructor(upgraded: UpgradedSocket, options: WebSocketConnectionOptions) {
-    this.socket = upgraded.socket;
-    this.tcpSocket = upgraded.tcpSocket;
+    this.upgraded = upgraded;
+    this.socket = upgraded.dialled.stream;
     this.options = options;
     this.onEvent = options.onEvent;
     this.autoPong = options.autoPong ?? true;
@@ -135,17 +88,23 @@ export class WebSocketConnection {
       { maxPayloadBytes: this.maxMessageBytes, firstByte: upgraded.firstByte },
     );
     this.ended = new Promise((resolve) => (this.settleEnd = resolve));
-    this.socket.on("data", (chunk: Buffer) => this.receiveChunk(chunk, nowMicros()));
-    this.socket.on("end", () => this.receiveFin());
-    this.socket.on("error", (error: NodeJS.ErrnoException) => this.receiveError(error));
+    // What is handed out must outlive the read buffer.
+    upgraded.inlet.receive = (chunk, atMicros) => this.receiveChunk(Uint8Array.from(chunk), atMicros);
+    this.socket.on("end", () => this.receiveEnd());
     this.socket.on("close", () => this.finish());
     this.socket.on("drain", () => this.answerHeldPing());
+    drainBeforeDestroy(this.socket, (error) => (this.socketError ??= { code: error.code ?? error.message, atMicros: nowMicros() }));
     this.held = upgraded.rest;
     // Whoever awaits the upgrade can listen, or pause, before the first event.
     this.socket.pause();
     setImmediate(() => {
       if (!this.paused) this.resume();
     });
+  }
+
+  /** Bytes sent that the operating system has not taken. */
+  get queuedBytes(): number {
+    return this.socket.writableLength;
   }
 
   /** Resolves true once the operating system took the bytes (awaiting it is back-pressure), false if the connection was gone; never rejects. */
@@ -198,9 +157,7 @@ export class WebSocketConnection {
 
   resume(): void {
     this.paused = false;
-    const { held } = this;
-    this.held = undefined;
-    if (held !== undefined) this.receiveChunk(held.chunk, held.atMicros);
+    this.receiveHeld();
     if (!this.paused) this.socket.resume();
   }
 
@@ -235,6 +192,15 @@ export class WebSocketConnection {
     }
   }
 
+  /** What came with the response head, before all that came after it. */
+  private receiveHeld(): void {
+    const { held, endHeld } = this;
+    this.held = undefined;
+    this.endHeld = false;
+    if (held !== undefined && held.chunk.length > 0) this.receiveChunk(held.chunk, held.atMicros);
+    if (endHeld) this.receiveEnd();
+  }
+
   private receiveHeader(header: FrameHeader): boolean {
     const context = { messageOpen: this.messages.open, closeReceived: this.closeReceived !== undefined, deflate: this.deflate !== undefined };
     for (const error of headerViolations(header, context)) if (!this.violate(error)) return false;
@@ -252,7 +218,7 @@ export class WebSocketConnection {
     this.framesReceived += 1;
     this.options.onFrame?.("received", frame, this.chunkAtMicros);
     if (frame.opcode === opcodes.close) this.receiveClose(frame);
-    else if (this.closeReceived !== undefined) return;
+    else if (this.closeReceived !== undefined && this.options.violations !== "observe") return;
     else if (frame.opcode === opcodes.ping) this.receivePing(frame);
     else if (frame.opcode === opcodes.pong) this.emit({ kind: "pong", payload: frame.payload, atMicros: this.chunkAtMicros });
     else if (frame.opcode <= opcodes.binary) {
@@ -264,7 +230,7 @@ export class WebSocketConnection {
 
   private receivePing(frame: Frame): void {
     this.emit({ kind: "ping", payload: frame.payload, atMicros: this.chunkAtMicros });
-    if (!this.autoPong) return;
+    if (!this.autoPong || this.closeReceived !== undefined) return;
     if (this.socket.writableLength > maxQueuedPongBytes) this.pingToAnswer = frame.payload;
     else void this.sendPong(frame.payload);
   }
@@ -285,8 +251,23 @@ export class WebSocketConnection {
     this.startCloseTimer();
   }
 
-  private receiveFin(): void {
+  private receiveEnd(): void {
+    if (this.held !== undefined) {
+      this.endHeld = true;
+      return;
+    }
     const atMicros = nowMicros();
+    const settle = (error?: NodeJS.ErrnoException | null): void => {
+      if (error?.code === "ECONNRESET") this.receiveRst("ECONNRESET", atMicros);
+      else this.receiveFin(atMicros);
+    };
+    // A reset right behind data is read like FIN; only a write, be it of nothing, tells them apart (after FIN and reset it fails with EPIPE).
+    const canProbe = !this.upgraded.tls && this.socket.writable && this.socket.writableLength === 0;
+    if (canProbe) this.socket.write(new Uint8Array(0), settle);
+    else settle();
+  }
+
+  private receiveFin(atMicros: number): void {
     this.chunkAtMicros = atMicros;
     const truncated = this.decoder.finish() ?? this.unfinishedMessage();
     this.noteTcpEnd("fin", atMicros);
@@ -297,18 +278,15 @@ export class WebSocketConnection {
     this.startCloseTimer();
   }
 
+  private receiveRst(cause: string, atMicros: number): void {
+    this.noteTcpEnd("rst", atMicros);
+    this.emit({ kind: "rst", cause, atMicros });
+    this.socket.destroy();
+  }
+
   private unfinishedMessage(): WireError | undefined {
     if (!this.messages.open || this.failed) return undefined;
     return new WireError("TRUNCATED_MESSAGE", { expected: "the last fragment before the end of the stream", actual: "FIN", atByte: this.bytesReceived });
-  }
-
-  private receiveError(error: NodeJS.ErrnoException): void {
-    const cause = error.code ?? error.message;
-    this.tcpError ??= cause;
-    if (this.tcpEnd !== undefined) return;
-    const atMicros = nowMicros();
-    this.noteTcpEnd("rst", atMicros);
-    this.emit({ kind: "rst", cause, atMicros });
   }
 
   /** Records a violation; false where it failed the connection. */
@@ -360,19 +338,26 @@ export class WebSocketConnection {
   }
 
   private reset(): void {
-    if (this.socket !== this.tcpSocket) this.tcpSocket.resetAndDestroy();
-    else this.socket.resetAndDestroy();
+    this.upgraded.dialled.reset();
     this.socket.destroy();
   }
 
   private finish(): void {
+    this.receiveHeld();
     clearTimeout(this.closeTimer);
+    const { socketError } = this;
+    if (this.tcpEnd === undefined && socketError !== undefined) {
+      // EPIPE: the peer's FIN came first, and its reset answered our write.
+      if (socketError.code === "EPIPE") this.receiveFin(socketError.atMicros);
+      else this.receiveRst(socketError.code, socketError.atMicros);
+      clearTimeout(this.closeTimer);
+    }
     this.noteTcpEnd("local");
-    const { closeReceived, closeSent, tcpEnd, tcpError } = this;
+    const { closeReceived, closeSent, tcpEnd } = this;
     const violation = this.violations[0];
     const { by: tcp, atMicros: tcpEndedAtMicros } = tcpEnd!;
     const cleanClose = closeReceived !== undefined && closeSent !== undefined && tcp === "fin" && violation === undefined;
-    this.settleEnd({ closeReceived, closeSent, tcp, tcpError, tcpEndedAtMicros, violation, cleanClose });
+    this.settleEnd({ closeReceived, closeSent, tcp, tcpError: socketError?.code, tcpEndedAtMicros, violation, cleanClose });
   }
 }
 

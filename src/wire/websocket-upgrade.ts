@@ -1,34 +1,14 @@
 import { randomBytes } from "node:crypto";
-import type { Socket } from "node:net";
-import { connect, isIP } from "node:net";
-import type { SecureVersion } from "node:tls";
-import { connect as connectTls } from "node:tls";
+import type { DialledSocket, TlsOptions } from "./dial.js";
+import { dial } from "./dial.js";
 import type { HeaderField, ResponseHead } from "./http1-response.js";
 import { ResponseBodyReader, ResponseHeadReader } from "./http1-response.js";
-import { WebSocketConnection, nowMicros } from "./websocket-connection.js";
-import type { WebSocketConnectionOptions } from "./websocket-connection.js";
+import { nowMicros } from "./wire-clock.js";
+import type { ByteInlet, WebSocketConnectionOptions } from "./websocket-connection.js";
+import { WebSocketConnection } from "./websocket-connection.js";
 import type { UpgradeAgreement } from "./websocket-handshake.js";
 import { requestFieldValue, upgradeRequestText, verifyUpgrade } from "./websocket-handshake.js";
 import { WireError } from "./wire-error.js";
-
-/** What node:tls takes, as far as checks vary it. */
-export interface TlsOptions {
-  /** PEM of the authorities trusted; default those of Node. */
-  readonly ca?: string | Buffer | readonly (string | Buffer)[] | undefined;
-  /** PEM of a client certificate and its key. */
-  readonly cert?: string | Buffer | undefined;
-  readonly key?: string | Buffer | undefined;
-  /** Default `host`, unless that is an address. */
-  readonly servername?: string | undefined;
-  /** Default true. */
-  readonly rejectUnauthorized?: boolean | undefined;
-  readonly minVersion?: SecureVersion | undefined;
-  readonly maxVersion?: SecureVersion | undefined;
-  /** Needed to speak versions before 1.2 ("DEFAULT@SECLEVEL=0"). */
-  readonly ciphers?: string | undefined;
-  /** Default none. */
-  readonly alpnProtocols?: readonly string[] | undefined;
-}
 
 export interface UpgradeOptions extends WebSocketConnectionOptions {
   readonly host: string;
@@ -102,78 +82,78 @@ const maxInterimResponses = 8;
  * Dials and asks for a WebSocket (RFC 6455 §4.1). Any whole HTTP answer but 101 is "refused"; anything else that goes wrong rejects with a
  * {@link WireError}, whose `atByte` counts from the first byte of the response, and leaves no socket behind.
  */
-export function upgrade(options: UpgradeOptions): Promise<UpgradeOutcome> {
-  return new Promise((resolve, reject) => new UpgradeAttempt(options, resolve, reject));
+export async function upgrade(options: UpgradeOptions): Promise<UpgradeOutcome> {
+  const { host, port, tls, signal } = options;
+  const dialedAtMicros = nowMicros();
+  const early: Buffer[] = [];
+  const inlet: ByteInlet = { receive: (chunk) => early.push(Buffer.from(chunk)) };
+  const dialled = await dial({
+    host,
+    port,
+    ...(tls === undefined ? {} : { tls }),
+    connectTimeoutMs: options.timeoutMs,
+    ...(signal === undefined ? {} : { signal }),
+    onChunk: (chunk, bytes) => inlet.receive(chunk.subarray(0, bytes), nowMicros()),
+  });
+  return new Promise((resolve, reject) => {
+    const exchange = new UpgradeExchange({ options, dialled, inlet, dialedAtMicros }, resolve, reject);
+    exchange.start(early);
+  });
 }
 
-class UpgradeAttempt {
+class UpgradeExchange {
   private readonly options: UpgradeOptions;
+  private readonly dialled: DialledSocket;
+  private readonly inlet: ByteInlet;
+  private readonly dialedAtMicros: number;
+  private readonly connectedAtMicros = nowMicros();
   private readonly resolve: (outcome: UpgradeOutcome) => void;
   private readonly reject: (error: WireError) => void;
-  private readonly tcpSocket: Socket;
-  private readonly socket: Socket;
-  private readonly deadline: NodeJS.Timeout;
-  private readonly dialedAtMicros = nowMicros();
   private readonly onAbort = (): void => this.fail("ABORTED", "the upgrade to be awaited", "its signal aborted", this.options.signal?.reason);
-  private readonly onData = (chunk: Buffer): void => this.receive(chunk, nowMicros());
-  private readonly onEnd = (): void => this.receiveEnd();
-  private readonly onError = (error: NodeJS.ErrnoException): void => this.receiveError(error);
-  private stage: "tcp" | "tls" | "response" | "body" | "settled" = "tcp";
-  private connectedAtMicros = 0;
+  private readonly onEnd = (): void => this.receiveEnd("FIN");
+  private readonly onError = (error: NodeJS.ErrnoException): void => this.receiveEnd(error.code ?? error.message, error);
+  private deadline: NodeJS.Timeout | undefined;
   private requestedAtMicros = 0;
+  private requestKey: string | undefined;
   private bytesRead = 0;
   private interimResponses = 0;
   private reader: ResponseHeadReader;
-  private head: ResponseHead | undefined;
-  private body: ResponseBodyReader | undefined;
-  private requestKey: string | undefined;
+  private refusal: { readonly head: ResponseHead; readonly body: ResponseBodyReader } | undefined;
+  private settled = false;
 
-  constructor(options: UpgradeOptions, resolve: (outcome: UpgradeOutcome) => void, reject: (error: WireError) => void) {
-    this.options = options;
+  constructor(
+    dialed: { readonly options: UpgradeOptions; readonly dialled: DialledSocket; readonly inlet: ByteInlet; readonly dialedAtMicros: number },
+    resolve: (outcome: UpgradeOutcome) => void,
+    reject: (error: WireError) => void,
+  ) {
+    this.options = dialed.options;
+    this.dialled = dialed.dialled;
+    this.inlet = dialed.inlet;
+    this.dialedAtMicros = dialed.dialedAtMicros;
     this.resolve = resolve;
     this.reject = reject;
     this.reader = this.newReader();
-    this.deadline = setTimeout(() => this.expire(), options.timeoutMs);
-    this.tcpSocket = connect({ host: options.host, port: options.port, noDelay: true, allowHalfOpen: true });
-    this.socket = options.tls === undefined ? this.tcpSocket : this.secure(options.tls);
-    this.tcpSocket.once("connect", () => (options.tls === undefined ? this.request() : this.enter("tls")));
-    this.socket.on("data", this.onData).on("end", this.onEnd).on("error", this.onError);
-    if (this.tcpSocket !== this.socket) this.tcpSocket.on("error", this.onError);
-    if (options.signal?.aborted === true) this.onAbort();
-    else options.signal?.addEventListener("abort", this.onAbort, { once: true });
   }
 
-  private secure(tls: TlsOptions): Socket {
-    const { alpnProtocols, ca, ...rest } = tls;
-
-    const defined = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
-    const socket = connectTls({
-      ...(isIP(this.options.host) !== 0 ? {} : { servername: this.options.host }),
-      ...defined,
-      ...(ca === undefined ? {} : { ca: Array.isArray(ca) ? [...(ca as readonly (string | Buffer)[])] : (ca as string | Buffer) }),
-      ...(alpnProtocols === undefined ? {} : { ALPNProtocols: [...alpnProtocols] }),
-      host: this.options.host,
-      socket: this.tcpSocket,
-    });
-    socket.allowHalfOpen = true;
-    socket.once("secureConnect", () => this.request());
-    return socket;
-  }
-
-  private enter(stage: "tls"): void {
-    if (this.stage === "tcp") this.stage = stage;
-  }
-
-  private request(): void {
-    if (this.stage === "settled") return;
-    const { options } = this;
-    this.stage = "response";
-    this.connectedAtMicros = nowMicros();
+  /** Sends the request; `early` is what the server said before it. */
+  start(early: readonly Buffer[]): void {
+    const { options, dialled, inlet } = this;
+    const spentMs = (this.connectedAtMicros - this.dialedAtMicros) / 1000;
+    this.deadline = setTimeout(() => this.expire(), Math.max(1, options.timeoutMs - spentMs));
+    options.signal?.addEventListener("abort", this.onAbort, { once: true });
+    dialled.stream.on("end", this.onEnd).on("error", this.onError);
+    inlet.receive = (chunk, atMicros) => this.receive(chunk, atMicros);
+    if (options.signal?.aborted === true) {
+      this.onAbort();
+      return;
+    }
     const request = options.rawRequest ?? this.requestText();
     const text = typeof request === "string" ? request : Buffer.from(request).toString("latin1");
     this.requestKey = requestFieldValue(text, "sec-websocket-key");
     this.requestedAtMicros = nowMicros();
-    if (request.length > 0) this.socket.write(request);
+    if (request.length > 0) dialled.stream.write(request);
+    for (const chunk of early) this.receive(chunk, this.requestedAtMicros);
+    if (dialled.stream.destroyed || dialled.stream.readableEnded) this.receiveEnd("FIN");
   }
 
   private requestText(): string {
@@ -195,28 +175,24 @@ class UpgradeAttempt {
     return new ResponseHeadReader(this.options.maxResponseHeadBytes ?? 16384, this.bytesRead);
   }
 
-  private receive(chunk: Buffer, atMicros: number): void {
-    let rest: Uint8Array = chunk;
+  private receive(chunk: Uint8Array, atMicros: number): void {
+    let rest = chunk;
     try {
-      while (this.stage === "response" && rest.length > 0) {
+      while (!this.settled && this.refusal === undefined && rest.length > 0) {
         const result = this.reader.push(rest);
-        if (result === undefined) {
-          this.bytesRead += rest.length;
-          return;
-        }
-        const headAtByte = this.bytesRead + result.consumed - this.reader.bytesRead;
-        this.bytesRead += result.consumed;
-        rest = rest.subarray(result.consumed);
-        this.receiveHead(result.head, headAtByte, rest, atMicros);
+        const consumed = result?.consumed ?? rest.length;
+        this.bytesRead += consumed;
+        rest = rest.subarray(consumed);
+        if (result !== undefined) this.receiveHead(result.head, this.bytesRead - this.reader.bytesRead, rest, atMicros);
       }
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
-      this.settle();
-      this.socket.destroy();
-      this.reject(error);
-      return;
+      this.abandon(error);
     }
-    if (this.stage === "body") this.receiveBody(rest, atMicros);
+    if (this.refusal !== undefined && !this.settled) {
+      this.refusal.body.push(rest);
+      if (this.refusal.body.done) this.refuse(false, atMicros);
+    }
   }
 
   private receiveHead(head: ResponseHead, headAtByte: number, rest: Uint8Array, atMicros: number): void {
@@ -225,25 +201,32 @@ class UpgradeAttempt {
       this.accept(head, verifyUpgrade(head, offer, headAtByte), rest, atMicros);
       return;
     }
-    if (head.status < 200) {
-      this.interimResponses += 1;
-      if (this.interimResponses > maxInterimResponses) {
-        const expected = `at most ${maxInterimResponses} informational responses`;
-        throw new WireError("TOO_MANY_INTERIM_RESPONSES", { expected, actual: `status ${head.status} once more`, atByte: headAtByte });
-      }
-      this.reader = this.newReader();
+    if (head.status >= 200) {
+      this.refusal = { head, body: new ResponseBodyReader(head, this.options.maxResponseBodyBytes ?? 16384) };
       return;
     }
-    this.head = head;
-    this.body = new ResponseBodyReader(head, this.options.maxResponseBodyBytes ?? 16384);
-    this.stage = "body";
+    this.interimResponses += 1;
+    if (this.interimResponses > maxInterimResponses) {
+      const expected = `at most ${maxInterimResponses} informational responses`;
+      throw new WireError("TOO_MANY_INTERIM_RESPONSES", { expected, actual: `status ${head.status} once more`, atByte: headAtByte });
+    }
+    this.reader = this.newReader();
   }
 
   private accept(head: ResponseHead, agreement: UpgradeAgreement, rest: Uint8Array, atMicros: number): void {
     this.settle();
-    const { socket, tcpSocket } = this;
-    const upgraded = { socket, tcpSocket, firstByte: this.bytesRead, deflate: agreement.deflate, rest: { chunk: rest, atMicros } };
-    const connection = new WebSocketConnection(upgraded, this.options);
+    const { dialled, inlet } = this;
+    const connection = new WebSocketConnection(
+      {
+        dialled,
+        inlet,
+        tls: this.options.tls !== undefined,
+        firstByte: this.bytesRead,
+        deflate: agreement.deflate,
+        rest: { chunk: Uint8Array.from(rest), atMicros },
+      },
+      this.options,
+    );
     this.resolve({
       kind: "accepted",
       response: { status: head.status, headers: head.headers, rawHead: head.rawHead },
@@ -254,69 +237,51 @@ class UpgradeAttempt {
     });
   }
 
-  private receiveBody(chunk: Uint8Array, atMicros: number): void {
-    this.body!.push(chunk);
-    if (this.body!.done) this.refuse(false, atMicros);
-  }
-
   private refuse(closedByServer: boolean, atMicros: number): void {
-    const { status, headers, rawHead } = this.head!;
-    const { body } = this.body!;
-    const bodyComplete = this.body!.isComplete(closedByServer);
+    const { head, body } = this.refusal!;
+    const { status, headers, rawHead } = head;
     this.settle();
-    this.socket.destroy();
-    this.resolve({ kind: "refused", response: { status, headers, rawHead, body, bodyComplete }, closedByServer, timing: this.timing(atMicros) });
+    this.dialled.stream.destroy();
+    this.resolve({
+      kind: "refused",
+      response: { status, headers, rawHead, body: body.body, bodyComplete: body.isComplete(closedByServer) },
+      closedByServer,
+      timing: this.timing(atMicros),
+    });
   }
 
   private timing(respondedAtMicros: number): UpgradeTiming {
-    return {
-      dialedAtMicros: this.dialedAtMicros,
-      connectedAtMicros: this.connectedAtMicros,
-      requestedAtMicros: this.requestedAtMicros,
-      respondedAtMicros,
-    };
+    const { dialedAtMicros, connectedAtMicros, requestedAtMicros } = this;
+    return { dialedAtMicros, connectedAtMicros, requestedAtMicros, respondedAtMicros };
   }
 
-  private receiveEnd(): void {
-    if (this.stage === "body") this.refuse(true, nowMicros());
-    else if (this.stage === "tls") this.fail("TLS_FAILED", "a TLS handshake", "FIN");
-    else this.fail("CLOSED_BEFORE_RESPONSE", "a whole response head", `FIN after ${this.reader.bytesRead} bytes of it`);
-  }
-
-  private receiveError(error: NodeJS.ErrnoException): void {
-    const cause = error.code ?? error.message;
-    if (this.stage === "body") this.refuse(true, nowMicros());
-    else if (this.stage === "tcp") this.fail("CONNECT_FAILED", `a TCP connection to ${this.options.host}:${this.options.port}`, cause, error);
-    else if (this.stage === "tls") this.fail("TLS_FAILED", "a TLS handshake", `${cause}: ${error.message}`, error);
-    else this.fail("CLOSED_BEFORE_RESPONSE", "a whole response head", `${cause} after ${this.reader.bytesRead} bytes of it`, error);
+  private receiveEnd(how: string, cause?: Error): void {
+    if (this.refusal !== undefined) this.refuse(true, nowMicros());
+    else this.fail("CLOSED_BEFORE_RESPONSE", "a whole response head", `${how} after ${this.reader.bytesRead} bytes of it`, cause);
   }
 
   private expire(): void {
-    const within = `within ${this.options.timeoutMs} ms`;
-    if (this.stage === "body") this.refuse(false, nowMicros());
-    else if (this.stage === "tcp") this.fail("CONNECT_TIMEOUT", `a TCP connection to ${this.options.host}:${this.options.port} ${within}`, "no answer");
-    else if (this.stage === "tls") this.fail("TLS_TIMEOUT", `a TLS handshake ${within} of the dial`, "silence");
-    else this.fail("RESPONSE_TIMEOUT", `a whole response head ${within} of the dial`, `${this.reader.bytesRead} bytes of it`);
+    if (this.refusal !== undefined) this.refuse(false, nowMicros());
+    else this.fail("RESPONSE_TIMEOUT", `a whole response head within ${this.options.timeoutMs} ms of the dial`, `${this.reader.bytesRead} bytes of it`);
   }
 
   private fail(code: Uppercase<string>, expected: string, actual: string, cause?: unknown): void {
-    if (this.stage === "settled") return;
-    const atByte = this.stage === "response" ? this.bytesRead : -1;
+    this.abandon(new WireError(code, { expected, actual, atByte: this.bytesRead, cause }));
+  }
+
+  private abandon(error: WireError): void {
+    if (this.settled) return;
     this.settle();
-    this.socket.destroy();
-    this.tcpSocket.destroy();
-    this.reject(new WireError(code, { expected, actual, atByte, cause }));
+    this.dialled.stream.destroy();
+    this.reject(error);
   }
 
   private settle(): void {
-    this.stage = "settled";
+    this.settled = true;
     clearTimeout(this.deadline);
+    this.inlet.receive = ignore;
     this.options.signal?.removeEventListener("abort", this.onAbort);
-    this.socket.off("data", this.onData).off("end", this.onEnd).off("error", this.onError);
-    if (this.tcpSocket !== this.socket) this.tcpSocket.off("error", this.onError);
-    // A destroyed socket may still report an error that nobody needs.
-    this.socket.on("error", ignore);
-    if (this.tcpSocket !== this.socket) this.tcpSocket.on("error", ignore);
+    this.dialled.stream.off("end", this.onEnd).off("error", this.onError);
   }
 }
 
