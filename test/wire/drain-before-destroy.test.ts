@@ -29,8 +29,9 @@ t.test("bytes that came before a reset are read although a write failed first", 
   t.match(await written, { code: "ECONNRESET" });
   t.strictSame(errors, ["ECONNRESET"], "the error is told at once");
   t.notOk(client.destroyed, "a paused reader is waited for");
+  const closed = new Promise((resolve) => client.once("close", resolve));
   client.resume();
-  await once(client, "close");
+  await closed;
   t.equal(bytes, 20_000);
   await peer.close();
 });
