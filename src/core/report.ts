@@ -145,6 +145,8 @@ export interface WorkloadRecord {
   /** By metric name, values per second: received, bytes, sent. */
   readonly rates: Readonly<Record<string, { readonly min: number; readonly median: number; readonly max: number; readonly mean: number }>>;
   readonly histograms: Readonly<Record<string, HistogramRecord>>;
+  /** By metric name, figures of the whole run: fairness, bystander-ratio, resolution (µs), loop-utilisation, … */
+  readonly values?: Readonly<Record<string, number>>;
   readonly windows: readonly WindowRecord[];
   readonly thresholds: readonly ThresholdRecord[];
   readonly generator: GeneratorVerdict;

@@ -1,0 +1,261 @@
+import { cpuUsage } from "node:process";
+import type { Clock } from "../core/clock.js";
+import type { Transport } from "../core/contract.js";
+import { HarnessError } from "../core/errors.js";
+import { Histogram, type HistogramParts } from "../core/histogram.js";
+import { type CountMetric, metrics, type TimeMetric } from "../core/metric.js";
+import { fitTo } from "../core/schedule.js";
+import type { RunEvent, WorkloadRecord } from "../core/report.js";
+import type { Driver } from "../core/stream.js";
+import type { Target } from "../core/target.js";
+import { parseThresholds, type Threshold } from "../core/threshold.js";
+import type { Workload } from "../core/workload.js";
+import { createDriverSource } from "./driver-source.js";
+import { filterResolver, type PreparedFilter, referencesOf } from "./filters.js";
+import { beyondRepair } from "./judge.js";
+import { type MeasuredWindow, mergeRecords, mergeWindows } from "./measurement.js";
+import { windowRecord, workloadRecord } from "./record.js";
+import { performShare, type ShareWindow, targetsOf } from "./share.js";
+import { createSystemClock } from "./system-clock.js";
+import { nextSample, type TargetReading, type TargetSample } from "./target-samples.js";
+
+export interface RunLoadOptions {
+  readonly workload: Workload;
+  /** At least one; a group's streams take those of its transports in turn. */
+  readonly targets: readonly Target[];
+  /** One for each transport of the targets. */
+  readonly drivers: readonly Driver[];
+  /** Of all schedules; the same seed offers the same load. */
+  readonly seed: number;
+  /** Instead of the workload's; stages of a rate are stretched with it. */
+  readonly durationSeconds?: number;
+  /** Streams of the first group, instead of the workload's. */
+  readonly streams?: number;
+  /** Judged instead of the workload's own, as in load files: `filter-apply p99 < 50ms`. */
+  readonly thresholds?: readonly string[];
+  /** The record that thresholds with `vs baseline` compare with. */
+  readonly baseline?: WorkloadRecord;
+  readonly onEvent?: (event: RunEvent) => void;
+  /** Aborting ends the run early; the record of what was measured is returned all the same. */
+  readonly signal?: AbortSignal;
+  /** Bound of each connection in milliseconds; default 5000. */
+  readonly connectTimeoutMs?: number;
+  /** The target's process, asked once a second; undefined when it cannot be seen. */
+  readonly sampleTarget?: () => TargetReading | undefined;
+  /** Writes entries that a filter lets through; needed by workloads with `produce`. */
+  readonly produce?: (filter: PreparedFilter["filter"], count: number) => Promise<void>;
+  readonly clock?: Clock;
+}
+
+/**
+ * Performs a workload and judges what was measured.
+ * @throws HarnessError `workload` when the contract lacks what the workload needs, `usage` for a threshold that cannot be read, `unreachable` when no stream can be opened.
+ */
+export async function runLoad(options: RunLoadOptions): Promise<WorkloadRecord> {
+  const { targets, seed, onEvent, sampleTarget } = options;
+  const clock = options.clock ?? createSystemClock();
+  const workload = adjusted(options);
+  const thresholds = parseThresholds(options.thresholds ?? workload.thresholds, options.thresholds === undefined ? workload.source : "--threshold", options.thresholds === undefined ? "workload" : "usage");
+  checkFit(workload, options);
+  const drivers = targets.map((target) => driverFor(target.transport, options.drivers));
+  const stop = new AbortController();
+  const onAbort = (): void => stop.abort();
+  options.signal?.addEventListener("abort", onAbort, { once: true });
+  if (options.signal?.aborted === true) {
+    stop.abort();
+  }
+  const watch = new RunWatch({ workload, thresholds, clock, onEvent, sampleTarget, abort: () => stop.abort() });
+  const source = createDriverSource({ targets, drivers, clock, connectTimeoutMs: options.connectTimeoutMs ?? 5000, place: workload.source });
+  const { produce } = options;
+  try {
+    const share = await performShare({
+      workload,
+      targets,
+      shard: { index: 0, count: 1 },
+      seed,
+      source,
+      clock,
+      windowed: windowedTimes(workload, thresholds),
+      stop: stop.signal,
+      ...(produce === undefined ? {} : { produce: (filter: PreparedFilter, count: number) => produce(filter.filter, count) }),
+      ready: () => Promise.resolve(watch.begin(clock.nowMicros())),
+      onWindow: (window) => watch.window(window, 1),
+    });
+    return workloadRecord({
+      workload,
+      targets,
+      driver: [...new Set(drivers.map((driver) => driver.name))].join(", "),
+      shares: [share],
+      thresholds,
+      ...(options.baseline === undefined ? {} : { baseline: options.baseline }),
+      generatorCpuMicros: watch.cpuMicros(),
+      targetSamples: watch.samples,
+      remarks: ["Every message was decoded whole by the driver: peak rates are those of the driver.", ...watch.remarks],
+    });
+  } finally {
+    options.signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/** The workload with what the caller asked for instead. */
+function adjusted({ workload, durationSeconds, streams }: RunLoadOptions): Workload {
+  const durationMs = durationSeconds === undefined ? workload.durationMs : durationSeconds * 1000;
+  if (!(durationMs > 0)) {
+    throw new HarnessError("usage", `A run of ${durationSeconds} s measures nothing.`, { place: "--duration" });
+  }
+  if (streams !== undefined && !(Number.isInteger(streams) && streams > 0)) {
+    throw new HarnessError("usage", `${streams} is no number of streams.`, { place: "--streams" });
+  }
+  const factor = durationMs / workload.durationMs;
+  const groups = workload.groups.map((group, i) => {
+    const { arrivals } = group;
+    return {
+      ...group,
+      streams: i === 0 && streams !== undefined ? streams : group.streams,
+      fromMs: group.fromMs * factor,
+      untilMs: group.untilMs === undefined ? undefined : group.untilMs * factor,
+      rampUpMs: group.rampUpMs * factor,
+      arrivals: arrivals.model === "open" ? { ...arrivals, stages: fitTo(arrivals.stages.map((stage) => ({ ...stage, durationMs: stage.durationMs * (arrivals.stages.length > 1 ? factor : 1) })), workload.warmUpMs + durationMs) } : arrivals,
+    };
+  });
+  return { ...workload, durationMs, groups };
+}
+
+/** What the workload needs of the contracts and the targets is there; said before anything is sent. */
+function checkFit(workload: Workload, { targets, drivers, produce }: RunLoadOptions): void {
+  for (const transport of new Set(targets.map((target) => target.transport))) {
+    driverFor(transport, drivers);
+  }
+  for (const group of workload.groups) {
+    for (const transport of group.transports ?? []) {
+      if (!targets.some((target) => target.transport === transport)) {
+        throw new HarnessError("workload", `Group "${group.name}" of the workload "${workload.name}" runs on ${transport}, and no target was given for it.`, { place: workload.source, hint: `Add a ${transport === "grpc" ? "grpc://" : "ws://"} URL.` });
+      }
+    }
+    const steps = [...group.begin, ...group.each, ...group.finish];
+    if (steps.some((step) => step.kind === "produce") && produce === undefined) {
+      throw new HarnessError("workload", `The workload "${workload.name}" writes entries, and there is no producer to do it.`, { place: workload.source, hint: "Describe one with producer: in the contract." });
+    }
+    const sendsInRounds = group.each.some((step) => step.kind === "send");
+    for (const index of targetsOf(group, targets)) {
+      const contract = targets[index]?.contract;
+      if (sendsInRounds && contract?.semantics.update === "additive") {
+        throw new HarnessError("workload", `Filters of the contract "${contract.name}" add up, so that "${workload.name}" cannot replace one by another.`, { place: workload.source, hint: "Workloads that send one filter, such as throughput, do run." });
+      }
+    }
+  }
+  for (const target of targets) {
+    const resolve = filterResolver(target.contract, workload.source);
+    for (const reference of referencesOf(workload)) {
+      resolve(reference);
+    }
+  }
+}
+
+function driverFor(transport: Transport, drivers: readonly Driver[]): Driver {
+  const driver = drivers.find((candidate) => candidate.transport === transport);
+  if (driver === undefined) {
+    throw new HarnessError("usage", `There is no driver for ${transport}.`, { place: "--driver" });
+  }
+  return driver;
+}
+
+/** Times that need a histogram for each window: those of the live view, of bystanders, and of thresholds over a stretch. */
+function windowedTimes(workload: Workload, thresholds: readonly Threshold[]): TimeMetric[] {
+  const stretches = thresholds.filter((threshold) => metrics[threshold.metric].kind === "time" && (threshold.overSeconds !== undefined || threshold.abortOnFail)).map((threshold) => threshold.metric as TimeMetric);
+  const bystanders: TimeMetric[] = workload.groups.some((group) => group.bystander) ? ["delivery-lag"] : [];
+  return [...new Set<TimeMetric>(["filter-apply", "schedule-lag", ...bystanders, ...stretches])];
+}
+
+interface RunWatchOptions {
+  readonly workload: Workload;
+  readonly thresholds: readonly Threshold[];
+  readonly clock: Clock;
+  readonly onEvent: ((event: RunEvent) => void) | undefined;
+  readonly sampleTarget: (() => TargetReading | undefined) | undefined;
+  readonly abort: () => void;
+}
+
+/** Follows a run window by window: progress, the target's samples, and thresholds that end it. */
+class RunWatch {
+  readonly samples: TargetSample[] = [];
+  readonly remarks: string[] = [];
+  readonly #options: RunWatchOptions;
+  readonly #parts = new Map<number, ShareWindow[]>();
+  readonly #windows: MeasuredWindow[] = [];
+  readonly #counts = { ...mergeRecords([], 0).counts };
+  readonly #times = new Map<TimeMetric, Histogram>();
+  #startMicros = 0;
+  #cpuAtStart = cpuUsage();
+  #cpuMicros = 0;
+
+  constructor(options: RunWatchOptions) {
+    this.#options = options;
+  }
+
+  /** All streams stand. @returns when to begin. */
+  begin(atMicros: number): number {
+    this.#startMicros = atMicros + this.#options.workload.warmUpMs * 1000;
+    this.#cpuAtStart = cpuUsage();
+    this.#sample();
+    return atMicros;
+  }
+
+  /** A worker closed a window; when all have, it is shown. */
+  window(window: ShareWindow, workers: number): void {
+    const parts = this.#parts.get(window.index) ?? [];
+    parts.push(window);
+    this.#parts.set(window.index, parts);
+    if (parts.length < workers) {
+      return;
+    }
+    this.#parts.delete(window.index);
+    const cpu = cpuUsage(this.#cpuAtStart);
+    this.#cpuMicros = cpu.user + cpu.system;
+    this.#sample();
+    const { workload, onEvent } = this.#options;
+    for (const merged of mergeWindows(parts.flatMap((part) => part.groups))) {
+      this.#add(merged);
+      const utilisation = Math.max(...parts.map((part) => part.loopUtilisation));
+      onEvent?.({ kind: "workload-progress", name: workload.name, window: windowRecord(merged, utilisation, this.samples.at(-1)), elapsedSeconds: merged.index + 1, totalSeconds: workload.durationMs / 1000 });
+    }
+    this.#abortIfHopeless();
+  }
+
+  /** CPU time of this process up to the last window, in microseconds. */
+  cpuMicros(): number {
+    return this.#cpuMicros;
+  }
+
+  #add(window: MeasuredWindow): void {
+    this.#windows.push(window);
+    for (const [name, change] of Object.entries(window.counts) as [CountMetric, number][]) {
+      this.#counts[name] += change;
+    }
+    for (const [name, parts] of Object.entries(window.times) as [TimeMetric, HistogramParts][]) {
+      const histogram = this.#times.get(name) ?? new Histogram();
+      histogram.merge(parts);
+      this.#times.set(name, histogram);
+    }
+  }
+
+  #sample(): void {
+    const reading = this.#options.sampleTarget?.();
+    if (reading !== undefined) {
+      this.samples.push(nextSample(this.samples.at(-1), reading, Math.max(0, (this.#options.clock.nowMicros() - this.#startMicros) / 1_000_000)));
+    }
+  }
+
+  #abortIfHopeless(): void {
+    const { thresholds, abort } = this.#options;
+    if (!thresholds.some((threshold) => threshold.abortOnFail)) {
+      return;
+    }
+    const broken = beyondRepair(thresholds, { ...mergeRecords([], this.#windows.length), counts: this.#counts, times: this.#times, windows: this.#windows });
+    if (broken !== undefined) {
+      this.remarks.push(`Stopped early: "${broken.text}" had failed.`);
+      abort();
+    }
+  }
+}
+

@@ -1,0 +1,210 @@
+import type { Clock } from "../core/clock.js";
+import type { TimeMetric } from "../core/metric.js";
+import type { Target } from "../core/target.js";
+import type { StreamGroup, Workload } from "../core/workload.js";
+import { endText } from "./driver-source.js";
+import type { PreparedFilter } from "./filters.js";
+import { GroupRun } from "./group-run.js";
+import { watchLoop } from "./loop-watch.js";
+import { Meter, type MeterRecord, type MeterWindow, windowMicros } from "./meter.js";
+import { createPace } from "./pace.js";
+import type { StreamSource } from "./stream-source.js";
+
+export interface ShareOptions {
+  readonly workload: Workload;
+  readonly targets: readonly Target[];
+  readonly shard: { readonly index: number; readonly count: number };
+  readonly seed: number;
+  readonly source: StreamSource;
+  readonly clock: Clock;
+  /** Times of which every window keeps a histogram. */
+  readonly windowed: readonly TimeMetric[];
+  /** Aborted to stop early; what was measured is kept. */
+  readonly stop: AbortSignal;
+  readonly produce?: (filter: PreparedFilter, count: number) => Promise<void>;
+  /** All streams stand: resolves with the time at which every worker begins. */
+  readonly ready: () => Promise<number>;
+  /** Each closed window of each group, about once a second. */
+  readonly onWindow: (window: ShareWindow) => void;
+}
+
+export interface ShareWindow {
+  readonly index: number;
+  readonly groups: readonly MeterWindow[];
+  /** Share of this window in which the worker's loop worked. */
+  readonly loopUtilisation: number;
+}
+
+/** What one worker measured; plain data. */
+export interface ShareRecord {
+  readonly groups: readonly { readonly name: string; readonly record: MeterRecord }[];
+  /** Share of the measured part in which this worker's loop worked. */
+  readonly loopUtilisation: number;
+  /** Each window's utilisation, by index. */
+  readonly utilisations: readonly { readonly index: number; readonly utilisation: number }[];
+  readonly longestStallMicros: number;
+  readonly errors: Readonly<Record<string, number>>;
+  readonly remarks: readonly string[];
+  readonly measuredMicros: number;
+  /** All streams ended on their own before the time was up. */
+  readonly endedEarly: boolean;
+}
+
+/** How often updates past their bound are looked for. */
+const expiryEveryMs = 50;
+/** Different texts of errors that are kept; further ones count as "other". */
+const errorTextLimit = 32;
+
+/** The targets that a group's streams run on. */
+export function targetsOf(group: StreamGroup, targets: readonly Target[]): number[] {
+  return [...targets.keys()].filter((index) => group.transports === undefined || group.transports.includes(targets[index]?.transport ?? "grpc"));
+}
+
+/** Performs one worker's part of a workload: opens its streams, waits for the common start, runs, and closes everything. */
+export async function performShare(options: ShareOptions): Promise<ShareRecord> {
+  const { workload, clock, source } = options;
+  const errors = new Map<string, number>();
+  const pace = createPace(clock);
+  const stop = new AbortController();
+  const onStop = (): void => stop.abort();
+  options.stop.addEventListener("abort", onStop, { once: true });
+  const groups = workload.groups.map((group) => newGroup(options, group, { stop: stop.signal, pace, errors }));
+  const expiry = setInterval(() => {
+    const now = clock.nowMicros();
+    for (const group of groups) {
+      group.expire(now);
+    }
+  }, expiryEveryMs);
+  try {
+    await Promise.all(groups.map((group) => group.prepare()));
+    const startMicros = await options.ready();
+    if (options.stop.aborted) {
+      stop.abort();
+    }
+    await pace.until(startMicros, stop.signal);
+    const beginMicros = startMicros + workload.warmUpMs * 1000;
+    const endMicros = beginMicros + workload.durationMs * 1000;
+    const measuring = measure({ options, groups, pace, stop, beginMicros, endMicros });
+    const performing = Promise.all(groups.map((group) => group.perform(startMicros)));
+    // A failure of the one stops the other.
+    performing.catch(() => stop.abort());
+    const measured = await measuring;
+    await performing;
+    await Promise.all(groups.filter(({ group }) => group.untilMs === undefined).map((group) => group.conclude()));
+    return {
+      groups: groups.map((group, i) => ({ name: group.group.name, record: group.meter.record(measured.streamRates[i] ?? []) })),
+      loopUtilisation: measured.loopUtilisation,
+      utilisations: measured.utilisations,
+      longestStallMicros: measured.longestStallMicros,
+      errors: Object.fromEntries(errors),
+      remarks: source.remarks,
+      measuredMicros: measured.measuredMicros,
+      endedEarly: measured.endedEarly,
+    };
+  } finally {
+    stop.abort();
+    clearInterval(expiry);
+    options.stop.removeEventListener("abort", onStop);
+    await source.close();
+  }
+}
+
+interface MeasureOptions {
+  readonly options: ShareOptions;
+  readonly groups: readonly GroupRun[];
+  readonly pace: ReturnType<typeof createPace>;
+  readonly stop: AbortController;
+  readonly beginMicros: number;
+  readonly endMicros: number;
+}
+
+/** Begins the meters, closes a window each second, and stops the run at its end, when asked, or when no stream is left. */
+async function measure({ options, groups, pace, stop, beginMicros, endMicros }: MeasureOptions): Promise<Pick<ShareRecord, "loopUtilisation" | "utilisations" | "longestStallMicros" | "measuredMicros" | "endedEarly"> & { readonly streamRates: readonly (readonly number[])[] }> {
+  const { clock, onWindow } = options;
+  await pace.until(beginMicros, stop.signal);
+  const startedMicros = clock.nowMicros();
+  const before = groups.map((group) => group.received);
+  for (const group of groups) {
+    group.meter.begin(startedMicros);
+  }
+  const loop = watchLoop({ clock, pace, meter: groups[0]?.meter });
+  const utilisations: { index: number; utilisation: number }[] = [];
+  let endedEarly = false;
+  for (let index = 0; !stop.signal.aborted; index++) {
+    const boundaryMicros = Math.min(endMicros, startedMicros + (index + 1) * windowMicros);
+    await coarseUntil(boundaryMicros, clock, stop.signal);
+    const now = clock.nowMicros();
+    const windows = groups.map((group) => group.meter.roll(now, group.backlog, index)).filter((window) => window !== undefined);
+    const utilisation = loop.window();
+    if (windows[0] !== undefined) {
+      utilisations.push({ index: windows[0].index, utilisation });
+      onWindow({ index: windows[0].index, groups: windows, loopUtilisation: utilisation });
+    }
+    endedEarly = groups.every((group) => group.dead);
+    if (now >= endMicros || endedEarly) {
+      break;
+    }
+  }
+  const measuredMicros = clock.nowMicros() - startedMicros;
+  for (const group of groups) {
+    group.meter.end();
+  }
+  const streamRates = groups.map((group, i) => group.received.map((received, stream) => ((received - (before[i]?.[stream] ?? 0)) / Math.max(1, measuredMicros)) * 1_000_000));
+  const health = loop.close();
+  stop.abort();
+  return { ...health, utilisations, measuredMicros, endedEarly, streamRates };
+}
+
+function newGroup(options: ShareOptions, group: StreamGroup, shared: { readonly stop: AbortSignal; readonly pace: ReturnType<typeof createPace>; readonly errors: Map<string, number> }): GroupRun {
+  const { workload, targets, shard, seed, source, clock, windowed, produce } = options;
+  const contractOf = (target: number) => (targets[target] as Target).contract;
+  const applyMsOf = (target: number): number => workload.applyWithinMs ?? contractOf(target).bounds.applyMs;
+  const { errors } = shared;
+  return new GroupRun({
+    group,
+    targets: targetsOf(group, targets),
+    shard,
+    // Each group has a schedule of its own.
+    seed: seed + workload.groups.indexOf(group) * 7919,
+    source,
+    meter: new Meter(windowed),
+    clock,
+    pace: shared.pace,
+    stop: shared.stop,
+    totalMs: workload.warmUpMs + workload.durationMs,
+    warmUpMs: workload.warmUpMs,
+    rulesOf: (target) => {
+      const { entries, semantics } = contractOf(target);
+      return {
+        order: entries.sequence === undefined ? "none" : entries.order,
+        replay: semantics.delivery === "replay",
+        applyMicros: applyMsOf(target) * 1000,
+        stallMicros: workload.stallMs === undefined ? Infinity : workload.stallMs * 1000,
+      };
+    },
+    boundsOf: (target) => ({ applyMs: applyMsOf(target), endMs: contractOf(target).bounds.endMs }),
+    resolverOf: (target) => source.prepare(target),
+    produce,
+    onUnplannedEnd: (end) => {
+      const text = endText(end);
+      const key = errors.has(text) || errors.size < errorTextLimit ? text : "other";
+      errors.set(key, (errors.get(key) ?? 0) + 1);
+    },
+  });
+}
+
+/** Windows need no exact boundary: their true width is recorded. */
+function coarseUntil(atMicros: number, clock: Clock, stop: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      stop.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, Math.max(0, Math.ceil((atMicros - clock.nowMicros()) / 1000)));
+    stop.addEventListener("abort", done, { once: true });
+    if (stop.aborted) {
+      done();
+    }
+  });
+}

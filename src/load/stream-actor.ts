@@ -1,0 +1,277 @@
+import type { Clock } from "../core/clock.js";
+import type { StreamEnd } from "../core/stream.js";
+import type { FilterReference, WorkloadStep } from "../core/workload.js";
+import type { PreparedFilter } from "./filters.js";
+import { type LedgerRules, StreamLedger } from "./ledger.js";
+import type { Meter } from "./meter.js";
+import type { LoadStream, StreamSource } from "./stream-source.js";
+
+export interface ActorOptions {
+  readonly source: StreamSource;
+  readonly target: number;
+  readonly streamsPerConnection: number;
+  readonly meter: Meter;
+  readonly clock: Clock;
+  readonly rules: LedgerRules;
+  /** Bound of waits that state none, in milliseconds. */
+  readonly applyMs: number;
+  readonly endMs: number;
+  readonly resolve: (reference: FilterReference) => PreparedFilter;
+  /** Aborted when the run stops: waits for time and for entries end, waits for filters and ends go on to their bound. */
+  readonly stop: AbortSignal;
+  /** Writes entries that the filter lets through. */
+  readonly produce: ((filter: PreparedFilter, count: number) => Promise<void>) | undefined;
+  /** An end that the workload did not ask for. */
+  readonly onUnplannedEnd: (end: StreamEnd) => void;
+}
+
+interface Waiter {
+  readonly test: () => boolean;
+  readonly finish: (met: boolean) => void;
+}
+
+/** One stream that performs the steps of a group; it can be opened again after it has ended. */
+export class StreamActor {
+  ledger: StreamLedger<PreparedFilter>;
+  readonly #options: ActorOptions;
+  #stream: LoadStream | undefined;
+  #end: StreamEnd | undefined;
+  #planned = false;
+  #endSentMicros = 0;
+  #cancelledMicros = 0;
+  #baselineLagMicros = 0;
+  #resumedMicros = 0;
+  #waiter: Waiter | undefined;
+  readonly #turns = new Map<WorkloadStep, number>();
+  /** Entries of streams that it had before. */
+  #receivedBefore = 0;
+
+  constructor(options: ActorOptions) {
+    this.#options = options;
+    this.ledger = this.#newLedger();
+  }
+
+  get received(): number {
+    return this.#receivedBefore + this.ledger.received;
+  }
+
+  /** Ended, or never opened. */
+  get over(): boolean {
+    return this.#stream === undefined || this.#end !== undefined;
+  }
+
+  /** Ended although no step asked for it. */
+  get failed(): boolean {
+    return this.#end !== undefined && !this.#planned;
+  }
+
+  /** Opens a stream, fresh. Rejects with HarnessError when there is no connection. */
+  async open(): Promise<void> {
+    const { source, target, streamsPerConnection, meter, clock } = this.#options;
+    this.#receivedBefore += this.ledger.received;
+    this.ledger = this.#newLedger();
+    this.#end = undefined;
+    this.#planned = false;
+    this.#endSentMicros = 0;
+    this.#cancelledMicros = 0;
+    this.#turns.clear();
+    const stream = await source.open({ target, streamsPerConnection, ledger: this.ledger, meter });
+    meter.counts.opened++;
+    this.#stream = stream;
+    void stream.ended.then((end) => this.#ended(end, clock.nowMicros()));
+  }
+
+  /**
+   * Performs steps in order; ends early when the stream has ended.
+   * @param dueMicros when the first of them was due: the intended time of its filter.
+   */
+  async perform(steps: readonly WorkloadStep[], dueMicros: number): Promise<void> {
+    let intendedMicros: number | undefined = dueMicros;
+    for (const step of steps) {
+      if (this.#end !== undefined && step.kind !== "expect-end") {
+        return;
+      }
+      await this.#step(step, intendedMicros ?? this.#options.clock.nowMicros());
+      if (step.kind !== "pause" && step.kind !== "resume") {
+        intendedMicros = undefined;
+      }
+    }
+  }
+
+  /** Closes whatever is left of it: cancels a stream that is still open, and closes its book. */
+  finish(): void {
+    if (!this.over) {
+      this.#planned = true;
+      this.#stream?.cancel();
+    }
+    this.ledger.finish(this.#options.clock.nowMicros());
+  }
+
+  /** Gives up updates that are past their bound. */
+  expire(nowMicros: number): void {
+    if (this.ledger.pendingCount > 0) {
+      this.ledger.expire(nowMicros);
+    }
+  }
+
+  async #step(step: WorkloadStep, intendedMicros: number): Promise<void> {
+    const { applyMs, endMs } = this.#options;
+    switch (step.kind) {
+      case "send":
+        return this.#send(step, intendedMicros);
+      case "expect-applied": {
+        const met = await this.#until(() => this.ledger.pendingCount === 0, step.withinMs ?? applyMs, { afterStop: true });
+        if (!met) {
+          this.ledger.expire(Infinity);
+        }
+        return;
+      }
+      case "expect-entries": {
+        const wanted = this.ledger.received + step.count;
+        await this.#until(() => this.ledger.received >= wanted, step.withinMs ?? applyMs, {});
+        return;
+      }
+      case "expect-end":
+        await this.#until(() => this.#end !== undefined, step.withinMs ?? endMs, { afterStop: true });
+        return;
+      case "expect-caught-up":
+        return this.#catchUp(step.withinMs ?? applyMs);
+      case "end":
+        return this.#endSide();
+      case "cancel":
+        this.#planned = true;
+        this.#cancelledMicros = this.#options.clock.nowMicros();
+        this.#stream?.cancel();
+        await this.#until(() => this.#end !== undefined, endMs, { afterStop: true });
+        return;
+      case "pause":
+        this.#baselineLagMicros = this.#options.meter.deliveryLag.quantile(0.99);
+        this.#stream?.pause();
+        return;
+      case "resume":
+        this.#resumedMicros = this.#options.clock.nowMicros();
+        this.#stream?.resume();
+        return;
+      case "wait":
+        await this.#until(() => false, step.ms, {});
+        return;
+      case "produce":
+        await this.#options.produce?.(this.#options.resolve(step.filter), step.count);
+        return;
+    }
+  }
+
+  async #send(step: Extract<WorkloadStep, { kind: "send" }>, intendedMicros: number): Promise<void> {
+    const { clock, resolve } = this.#options;
+    for (let i = 0; i < step.times && this.#end === undefined; i++) {
+      const turn = this.#turns.get(step) ?? 0;
+      this.#turns.set(step, turn + 1);
+      const reference = step.filters[turn % step.filters.length];
+      const stream = this.#stream;
+      if (reference === undefined || stream === undefined) {
+        return;
+      }
+      const filter = resolve(reference);
+      const writtenMicros = clock.nowMicros();
+      this.ledger.sent(filter, i === 0 ? Math.min(intendedMicros, writtenMicros) : writtenMicros, writtenMicros);
+      try {
+        await stream.send(filter);
+      } catch {
+        // The stream ended meanwhile; `ended` says how.
+        return;
+      }
+    }
+  }
+
+  async #endSide(): Promise<void> {
+    const { clock } = this.#options;
+    this.#planned = true;
+    this.ledger.ending = true;
+    this.#endSentMicros = clock.nowMicros();
+    try {
+      await this.#stream?.end();
+    } catch {
+      // It ended first; `ended` says how.
+    }
+  }
+
+  async #catchUp(withinMs: number): Promise<void> {
+    const { clock, meter } = this.#options;
+    if (Number.isNaN(this.#baselineLagMicros)) {
+      // Nothing had come before the pause: there is no lag to come back to.
+      return;
+    }
+    const caughtUp = await this.#until(() => this.ledger.lastLagMicros <= this.#baselineLagMicros, withinMs, {});
+    if (caughtUp) {
+      meter.time("catch-up").record(clock.nowMicros() - this.#resumedMicros);
+    } else if (this.#end === undefined && !this.#options.stop.aborted) {
+      meter.time("catch-up").recordBeyond();
+    }
+  }
+
+  #ended(end: StreamEnd, atMicros: number): void {
+    const { meter } = this.#options;
+    this.#end = end;
+    if (this.#cancelledMicros > 0) {
+      meter.time("cancel-local").record(atMicros - this.#cancelledMicros);
+    } else if (this.#endSentMicros > 0) {
+      if (end.kind === "completed") {
+        meter.time("half-close-to-end").record(atMicros - this.#endSentMicros);
+      } else {
+        this.#unplanned(end);
+      }
+    } else if (!this.#planned) {
+      this.#unplanned(end);
+    }
+    this.ledger.finish(atMicros);
+    this.#waiter?.finish(this.#waiter.test());
+  }
+
+  #unplanned(end: StreamEnd): void {
+    const { counts } = this.#options.meter;
+    if (end.kind === "rejected") {
+      counts.rejected++;
+    } else if (end.kind === "lost") {
+      counts.disconnected++;
+    }
+    this.#options.onUnplannedEnd(end);
+  }
+
+  /** Waits until the condition holds, the bound has passed, the stream has ended, or the run stops; tells whether it holds. */
+  #until(test: () => boolean, boundMs: number, { afterStop = false }: { readonly afterStop?: boolean }): Promise<boolean> {
+    const { stop } = this.#options;
+    if (test() || this.#end !== undefined || (stop.aborted && !afterStop)) {
+      return Promise.resolve(test());
+    }
+    return new Promise((resolve) => {
+      const onStop = (): void => this.#waiter?.finish(test());
+      const timer = setTimeout(() => this.#waiter?.finish(test()), boundMs);
+      this.#waiter = {
+        test,
+        finish: (met) => {
+          clearTimeout(timer);
+          stop.removeEventListener("abort", onStop);
+          this.#waiter = undefined;
+          resolve(met);
+        },
+      };
+      if (!afterStop) {
+        stop.addEventListener("abort", onStop, { once: true });
+      }
+    });
+  }
+
+  #poke(): void {
+    const waiter = this.#waiter;
+    if (waiter !== undefined && waiter.test()) {
+      waiter.finish(true);
+    }
+  }
+
+  #newLedger(): StreamLedger<PreparedFilter> {
+    const ledger = new StreamLedger<PreparedFilter>(this.#options.meter, this.#options.rules);
+    ledger.onSettled = () => this.#poke();
+    ledger.onArrival = () => this.#poke();
+    return ledger;
+  }
+}
