@@ -4,7 +4,7 @@ import { awaitNotOk, awaitStatus, describeGrpcEnd, filterBytes, filterMessage, o
 import type { Session } from "../src/conformance/session.js";
 import { awaitRefusal, filterPayload, openWebSocket, type CloseSeen, type WebSocketExchange } from "../src/conformance/websocket-exchange.js";
 import type { InvalidFilter } from "../src/core/contract.js";
-import { fail, notApplicable, unproven } from "../src/core/verdict.js";
+import { fail, notApplicable, unproven, warn } from "../src/core/verdict.js";
 import { encodeMessage } from "../src/wire/grpc-messages.js";
 import { grpcStatusName } from "../src/wire/grpc-status.js";
 import { opcodes, type FrameToSend } from "../src/wire/websocket-frames.js";
@@ -360,6 +360,9 @@ async function requireRejected(session: Session, invalid: InvalidFilter, running
   }
   if (session.transport === "grpc") {
     const accepted = invalid.grpcStatuses.length > 0 ? invalid.grpcStatuses : [3];
+    if (end.kind === "rejected" && end.code === 2 && invalid.grpcStatuses.length === 0) {
+      warn(`INVALID_ARGUMENT for ${where}`, describeEnd(end));
+    }
     if (end.kind !== "rejected" || !accepted.includes(end.code)) {
       fail(`${accepted.map(grpcStatusName).join(" or ")} for ${where}`, describeEnd(end));
     }

@@ -160,6 +160,7 @@ export const cancellationChecks: readonly Check[] = [
     exchange: ["C → S  HEADERS grpc-timeout: 1S", "S → C  entries for 1 s", "C → S  HEADERS (no timeout)", "S → C  entries, for as long as the client likes"],
     causes: { any: "A server-wide request timeout applies to streams.", Go: "`http.Server.WriteTimeout` ends the stream." },
     needs: ["wire"],
+    slow: true,
     async run(session) {
       const broad = session.role("broad");
       const startMs = performance.now();

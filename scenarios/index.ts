@@ -1,6 +1,31 @@
 import type { Check } from "../src/conformance/check.js";
+import { badInputChecks } from "./bad-input.js";
+import { cancellationChecks } from "./cancellation.js";
+import { eofChecks } from "./eof.js";
 import { filterUpdateChecks } from "./filter-updates.js";
 import { firstFilterChecks } from "./first-filter.js";
+import { flowControlChecks } from "./flow-control.js";
+import { fragmentChecks } from "./fragments.js";
+import { isolationChecks } from "./isolation.js";
+import { midStreamCloseChecks } from "./mid-stream-close.js";
+import { openingChecks } from "./opening.js";
+import { resourceChecks } from "./resources.js";
+import { robustnessChecks } from "./robustness.js";
+import { securityChecks } from "./security.js";
 
 /** Every check, topic by topic; the order is that of lists and reports. */
-export const checks: readonly Check[] = [...firstFilterChecks, ...filterUpdateChecks];
+export const checks: readonly Check[] = [
+  ...openingChecks,
+  ...firstFilterChecks,
+  ...filterUpdateChecks,
+  ...fragmentChecks,
+  ...eofChecks,
+  ...midStreamCloseChecks,
+  ...cancellationChecks,
+  ...badInputChecks,
+  ...flowControlChecks,
+  ...isolationChecks,
+  ...resourceChecks,
+  ...robustnessChecks,
+  ...securityChecks,
+];

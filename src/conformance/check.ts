@@ -43,6 +43,8 @@ export interface Check {
   readonly needs?: readonly Need[];
   /** More basic checks: when one of them failed on the same transport, a failure here is reported as its consequence. */
   readonly dependsOn?: readonly string[];
+  /** Started first: its clause is about seconds. */
+  readonly slow?: boolean;
   /** Runs alone: it measures something that other streams disturb, or disturbs them. */
   readonly exclusive?: boolean;
   /** Runs after everything else, because a target that fails it may not survive it. */

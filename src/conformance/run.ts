@@ -115,7 +115,7 @@ async function runTasks(context: RunContext, options: RunOptions): Promise<RunOu
   const together = options.tasks.filter(({ check }) => check.exclusive !== true && check.last !== true);
   const alone = options.tasks.filter(({ check }) => check.exclusive === true && check.last !== true);
   const last = options.tasks.filter(({ check }) => check.last === true);
-  const queue = [...together];
+  const queue = [...together.filter(({ check }) => check.slow === true), ...together.filter(({ check }) => check.slow !== true)];
   const worker = async (): Promise<void> => {
     for (let task = queue.shift(); task !== undefined; task = queue.shift()) {
       await perform(task);

@@ -149,6 +149,8 @@ export interface WebSocketBinding {
   readonly endText: string | undefined;
   readonly subprotocols: readonly string[];
   readonly headers: readonly (readonly [string, string])[];
+  /** Origins that the server lets in, any other being refused; undefined: no policy is declared. */
+  readonly origins?: readonly string[];
   readonly codec: MessageCodec;
 }
 

@@ -33,6 +33,11 @@ export function fail(expected: string, actual: string): never {
   throw new VerdictSignal({ status: "failed", expected, actual });
 }
 
+/** The target meets the requirement in the main, and not what it should do beside: warned, whatever the check's level. */
+export function warn(expected: string, actual: string): never {
+  throw new VerdictSignal({ status: "warned", expected, actual });
+}
+
 /** The check could not tell, for want of what is named. */
 export function unproven(lacked: string): never {
   throw new VerdictSignal({ status: "unproven", lacked });

@@ -1,0 +1,428 @@
+import { performance } from "node:perf_hooks";
+import type { Check } from "../src/conformance/check.js";
+import { describeEnd, type Conversation } from "../src/conformance/conversation.js";
+import { connectGrpc, openGrpc } from "../src/conformance/grpc-exchange.js";
+import type { Session } from "../src/conformance/session.js";
+import { openWebSocket } from "../src/conformance/websocket-exchange.js";
+import type { EntryDraft, Filter } from "../src/core/contract.js";
+import { fail, notApplicable, unproven } from "../src/core/verdict.js";
+import { FRAME } from "../src/wire/http2-frames.js";
+import { alternating, arrivalOf, requireAStarBStar, requireInOrder, requireTokensInOrder } from "./observations.js";
+
+const ws = ["ws"] as const;
+const grpc = ["grpc"] as const;
+const both = ["grpc", "ws"] as const;
+
+export const flowControlChecks: readonly Check[] = [
+  {
+    id: "flow-control/grpc-window-respected",
+    on: grpc,
+    level: "must",
+    requirement: "The server never sends more DATA than the stream's window allows, however small, and goes on without loss as it is granted.",
+    clause: "RFC 9113 §5.2, §6.9",
+    why: "A server that ignores the window breaks the connection with every client that has a small one.",
+    exchange: ["C → S  SETTINGS INITIAL_WINDOW_SIZE 1", "C → S  filter", "S → C  DATA of 1 byte", "C → S  WINDOW_UPDATE", "S → C  the rest, whole"],
+    causes: { any: "A hand-written HTTP/2 layer, or entries are dropped while a write is held back." },
+    needs: ["wire"],
+    dependsOn: ["first-filter/takes-effect"],
+    async run(session) {
+      const [a] = session.contract.roles.disjoint ?? [session.role("broad")];
+      let received = 0;
+      let granted = 1;
+      let over: string | undefined;
+      const connection = await connectGrpc(session, {
+        settings: { INITIAL_WINDOW_SIZE: 1 },
+        replenish: "manual",
+        onFrame: (frame) => {
+          if (frame.direction === "received" && frame.type === FRAME.DATA && frame.streamId !== 0) {
+            received += frame.payload.length;
+            if (received > granted) {
+              over ??= `${received} bytes of DATA where ${granted} were allowed`;
+            }
+          }
+        },
+      });
+      const exchange = await openGrpc(session, { connection, replenish: "manual" });
+      await exchange.conversation.send(a);
+      const tokens: string[] = [];
+      for (let round = 0; round < 8 && exchange.end === undefined; round++) {
+        const produced = await session.supply.produce([a], [], 5);
+        if (produced.kind === "produced") {
+          tokens.push(...produced.tokens);
+        }
+        await session.until(() => (received >= granted ? true : undefined), 60, { quiet: true });
+        await session.settle(15);
+        const grant = round < 4 ? 1 : 37;
+        granted += grant;
+        connection.grantConnection(grant);
+        exchange.call.stream.grant(grant);
+      }
+      granted += 4 * 1024 * 1024;
+      connection.grantConnection(4 * 1024 * 1024);
+      exchange.call.stream.grant(4 * 1024 * 1024);
+      await session.effect(exchange.conversation, a, { since: 0 });
+      if (over !== undefined) {
+        fail("no more DATA than the window allows", over);
+      }
+      await session.barrier(exchange.conversation);
+      if (over !== undefined) {
+        fail("no more DATA than the window allows", over);
+      }
+      // The first entries may have been written before the filter took effect; from the first that came, none may miss.
+      const first = exchange.conversation.arrivals.find((arrival) => arrival.token !== undefined && tokens.includes(arrival.token));
+      if (first?.token !== undefined) {
+        requireTokensInOrder(exchange.conversation, tokens.slice(tokens.indexOf(first.token)));
+      }
+      requireInOrder(session, exchange.conversation);
+    },
+  },
+  {
+    id: "flow-control/slow-reader-lossless",
+    on: both,
+    level: "must",
+    requirement: "A slow reader misses nothing: what it receives is without gaps or duplicates, up to an end by the server where that is the policy.",
+    clause: "monitor design: every matching entry is delivered once, or the stream is ended; never silently thinned",
+    why: "An entry dropped without a word is the one that explained the incident.",
+    exchange: ["C       stops reading", "       entries are written", "C       reads again", "S → C  all of them, in order (or an error after a prefix)"],
+    causes: { any: "A full queue drops, in silence, the oldest or the newest.", Go: "`select { case ch <- entry: default: }`.", Rust: "A lagging `broadcast` receiver skips: RecvError::Lagged is ignored.", Node: "`if (ws.bufferedAmount > limit) return;`." },
+    dependsOn: ["first-filter/takes-effect"],
+    needs: ["producer"],
+    exclusive: true,
+    async run(session) {
+      if (session.contract.semantics.overflow === "thin") {
+        notApplicable("the contract declares that a slow reader is thinned");
+      }
+      const [a, b] = session.role("disjoint");
+      const conversation = await session.flowing(a);
+      conversation.pause();
+      const tokens = await floodBlocked(session, a, b);
+      await session.settle(150);
+      conversation.resume();
+      const last = tokens.at(-1);
+      if (last === undefined) {
+        unproven("entries to fill the buffers with");
+      }
+      const found = await arrivalOf(session, conversation, last, session.bounds.applyMs * 5);
+      if (found === undefined && conversation.end === undefined) {
+        const came = conversation.arrivals.filter((arrival) => arrival.token !== undefined && tokens.includes(arrival.token)).length;
+        fail(`all ${tokens.length} entries, or an end by the server`, `the last did not come within ${session.bounds.applyMs * 5} ms: ${came} came, and the stream is open`);
+      }
+      if (conversation.end?.kind === "completed") {
+        fail("an error to a reader that was too slow", `a clean end: ${conversation.end.native}`);
+      }
+      requirePrefixOf(conversation, tokens, found !== undefined);
+      requireInOrder(session, conversation);
+    },
+  },
+  {
+    id: "flow-control/slow-reader-bounded-memory",
+    on: both,
+    level: "should",
+    requirement: "A reader that does not read does not make the server's memory grow without bound.",
+    clause: "monitor design: a bounded buffer, then an end",
+    why: "One client that sleeps must not be able to take the server down.",
+    exchange: ["C       stops reading", "       many entries are written", "S       its memory grows by much less, or the stream ends"],
+    causes: { Node: "`ws.send` and `call.write` buffer without limit, and their answers are ignored.", any: "The queue of a subscriber has no bound.", Python: "`asyncio.Queue()` without maxsize." },
+    needs: ["producer", "probe"],
+    exclusive: true,
+    dependsOn: ["first-filter/takes-effect"],
+    async run(session) {
+      const [a, b] = session.role("disjoint");
+      const bytes = 6 * 1024 * 1024;
+      const count = 6;
+      const growth = async (readers: readonly Conversation[]): Promise<number> => {
+        const before = await rss(session);
+        for (const reader of readers) {
+          reader.pause();
+        }
+        await floodBlocked(session, a, b, bytes);
+        await session.settle(100);
+        return (await rss(session)) - before;
+      };
+      // The same entries without readers: what the log itself and the producer cost.
+      const alone = await growth([]);
+      for (let attempt = 0; attempt < 2; attempt++) {
+        const readers: Conversation[] = [];
+        for (let n = 0; n < count; n++) {
+          readers.push(await session.flowing(a));
+        }
+        const more = (await growth(readers)) - Math.max(0, alone);
+        const ended = readers.filter((reader) => reader.end !== undefined).length;
+        for (const reader of readers) {
+          reader.cancel();
+        }
+        if (more < bytes * count * 0.6 || ended > 0) {
+          return;
+        }
+        session.note(`${Math.round(more / 1048576)} MiB more with ${count} readers that do not read`);
+        if (attempt === 1) {
+          fail(`less than ${Math.round((bytes * count * 0.6) / 1048576)} MiB more memory for ${count} readers that miss ${bytes / 1048576} MiB each, or their end`, `${Math.round(more / 1048576)} MiB more than without them, twice in a row`);
+        }
+      }
+    },
+  },
+  {
+    id: "flow-control/slow-reader-harms-no-other",
+    on: both,
+    level: "must",
+    requirement: "A reader that does not read does not slow the others: their entries come within the bound, all of them.",
+    clause: "monitor design: streams are independent",
+    why: "The slowest client must not set the pace for everyone.",
+    exchange: ["C1      stops reading", "       entries are written", "S → C2  all entries, in time"],
+    causes: { any: "The log is written to each subscriber in turn and waits for each; or one lock is held over a send.", Go: "An unbuffered channel per subscriber, sent to under a mutex." },
+    needs: ["producer"],
+    dependsOn: ["first-filter/takes-effect"],
+    exclusive: true,
+    async run(session) {
+      const [a, b] = session.role("disjoint");
+      const slow = await session.flowing(a);
+      const other = await session.flowing(a);
+      const elsewhere = await session.flowing(b);
+      slow.pause();
+      const tokens: string[] = [];
+      for await (const batch of blocks(session, a, b, 6 * 1024 * 1024)) {
+        tokens.push(...batch);
+        const last = batch.at(-1);
+        if (last !== undefined && (await arrivalOf(session, other, last)) === undefined) {
+          fail(
+            `another stream's entries within ${session.bounds.applyMs} ms while one reader does not read`,
+            other.end === undefined ? `they stopped after ${other.arrivals.length}` : `it was ended: ${describeEnd(other.end)}`,
+          );
+        }
+      }
+      await session.barrier(elsewhere);
+      requireTokensInOrder(other, tokens);
+    },
+  },
+  {
+    id: "flow-control/updates-read-while-blocked",
+    on: both,
+    level: "must",
+    requirement: "A filter sent while the server's own sends are blocked is read, and holds once they go on.",
+    clause: "monitor design: both directions are independent",
+    why: "Whoever cannot keep up narrows the filter: if the server does not read it until it has sent everything, narrowing does not help.",
+    exchange: ["C       stops reading", "C → S  filter B", "C       reads again", "S → C  A A … B B, never A after B"],
+    causes: { any: "One loop reads and writes, and is stuck in the write.", Node: "`await drain` in the handler of incoming messages." },
+    dependsOn: ["filter-updates/no-old-after-new"],
+    needs: ["producer"],
+    exclusive: true,
+    async run(session) {
+      const [a, b] = session.role("disjoint");
+      const conversation = await session.flowing(a);
+      conversation.pause();
+      await floodBlocked(session, a, b, 1024 * 1024);
+      const since = conversation.arrivals.length;
+      await conversation.send(b);
+      await session.settle(150);
+      const mixed = alternating(session, a, b, 20);
+      const written = mixed === undefined ? undefined : await session.supply.write(mixed);
+      conversation.resume();
+      const slow = await session
+        .effect(conversation, b, { unless: [a], since, boundMs: session.bounds.applyMs * 3 })
+        .then(() => undefined, (thrown: unknown) => thrown);
+      if (slow !== undefined) {
+        if (conversation.end?.kind === "rejected" && session.contract.semantics.overflow === "end") {
+          unproven("a buffer that holds what was written while the reader paused: the server ended the slow reader");
+        }
+        throw slow;
+      }
+      await session.barrier(conversation, b);
+      requireAStarBStar(conversation, a, b, since);
+      if (written?.kind === "produced") {
+        requireFreshOnly(session, conversation, { a, b, since });
+      }
+    },
+  },
+  {
+    id: "flow-control/ws-pong-under-flood",
+    on: ws,
+    level: "must",
+    requirement: "A ping is answered within the bound while entries flow fast.",
+    clause: "RFC 6455 §5.5.2: as soon as is practical",
+    why: "Proxies and clients drop connections whose pongs stay away; under load is when that hurts most.",
+    exchange: ["S → C  entries, fast", "C → S  ping", "S → C  pong, within the bound"],
+    causes: { any: "Pongs wait behind the whole send queue." },
+    needs: ["wire"],
+    dependsOn: ["first-filter/takes-effect"],
+    exclusive: true,
+    async run(session) {
+      const broad = session.role("broad");
+      const exchange = await openWebSocket(session);
+      await exchange.conversation.send(broad);
+      await session.effect(exchange.conversation, broad, { since: 0 });
+      let flooding = true;
+      const flood = (async () => {
+        while (flooding) {
+          if ((await session.supply.produce([broad], [], 100)).kind === "unavailable") {
+            return;
+          }
+        }
+      })();
+      try {
+        for (let n = 0; n < 5; n++) {
+          const payload = Buffer.from(`halfclose-${n}`);
+          const boundMs = session.bounds.endMs;
+          await exchange.connection.sendPing(payload);
+          session.note(`ping ${n + 1}`);
+          const pong = await session.until(() => exchange.pongs.find((seen) => Buffer.from(seen.payload).equals(payload)) ?? (exchange.conversation.end === undefined ? undefined : ("ended" as const)), boundMs);
+          if (pong === undefined || pong === "ended") {
+            fail(`a pong with the ping's payload within ${boundMs} ms`, pong === "ended" ? "the stream ended" : `none; ${exchange.conversation.arrivals.length} entries came`);
+          }
+          await session.settle(10);
+        }
+      } finally {
+        flooding = false;
+        await flood;
+      }
+    },
+  },
+  {
+    id: "flow-control/eof-after-blocked-send",
+    on: both,
+    level: "must",
+    requirement: "An end that the client sends while the server's sends are blocked is honoured once they go on.",
+    clause: "monitor design: half-close ends the stream",
+    why: "Clients that are about to leave read last; their goodbye must not be lost behind the backlog.",
+    exchange: ["C       stops reading", "C → S  end", "C       reads again", "S → C  (a prefix), clean end"],
+    causes: { any: "The end is read while a send is blocked, and forgotten when it returns." },
+    dependsOn: ["eof/while-idle"],
+    needs: ["producer"],
+    exclusive: true,
+    async run(session) {
+      const [a, b] = session.role("disjoint");
+      const conversation = await session.flowing(a);
+      conversation.pause();
+      await floodBlocked(session, a, b, 768 * 1024);
+      await conversation.halfClose();
+      await session.settle(150);
+      conversation.resume();
+      const boundMs = session.bounds.endMs * 2;
+      const end = await session.until(() => conversation.end, boundMs);
+      if (end === undefined) {
+        fail(`a clean end within ${boundMs} ms after reading went on`, "the stream is still open");
+      }
+      const overflow = end.kind === "rejected" && session.contract.semantics.overflow === "end" && (session.transport === "grpc" ? end.code === 8 : [1008, 1013].includes(end.code));
+      if (overflow) {
+        unproven("a buffer that holds what was written while the reader paused: the server ended the slow reader");
+      }
+      await session.endsCleanly(conversation);
+      requireInOrder(session, conversation);
+    },
+  },
+  {
+    id: "flow-control/latency-budget",
+    on: both,
+    level: "must",
+    requirement: "At a low steady rate an entry reaches the stream within 15 ms of being written at the median, on an open schedule.",
+    clause: "monitor design; the budget is this harness's own, for a server on the same host or network",
+    why: "A monitor that batches by a timer, or sleeps between looks, feels dead.",
+    exchange: ["       an entry every 5 ms", "S → C  each, at once"],
+    causes: { any: "The log is polled, or entries are collected until a timer fires.", Go: "`time.Sleep` or a ticker in the send loop." },
+    needs: ["producer"],
+    dependsOn: ["first-filter/takes-effect"],
+    exclusive: true,
+    async run(session) {
+      const [a] = session.contract.roles.disjoint ?? [session.role("broad")];
+      const conversation = await session.flowing(a);
+      const budgetMs = 15;
+      const medians: number[] = [];
+      for (let round = 0; round < 3; round++) {
+        medians.push(await medianLagMs(session, conversation, a));
+        if (Math.min(...medians) <= budgetMs) {
+          return;
+        }
+      }
+      fail(`a median of at most ${budgetMs} ms from writing an entry to receiving it`, `${Math.min(...medians).toFixed(1)} ms, the best of 3 runs`);
+    },
+  },
+];
+
+/** Median time from the producer's answer, or its request where that is later than the arrival, to the arrival: what the stream adds to writing. */
+async function medianLagMs(session: Session, conversation: Conversation, filter: Filter): Promise<number> {
+  const startMs = performance.now();
+  const due: { readonly token: string; readonly writtenMs: number }[] = [];
+  for (let n = 0; n < 25; n++) {
+    const waitMs = startMs + n * 5 - performance.now();
+    if (waitMs > 0) {
+      await session.until(() => undefined, waitMs, { quiet: true });
+    }
+    const produced = await session.supply.produce([filter], []);
+    if (produced.kind === "unavailable") {
+      unproven(produced.reason);
+    }
+    due.push({ token: produced.tokens[0] ?? "", writtenMs: performance.now() });
+  }
+  const lags: number[] = [];
+  for (const { token, writtenMs } of due) {
+    const arrival = await arrivalOf(session, conversation, token);
+    lags.push(arrival === undefined ? Infinity : Math.max(0, arrival.atMicros / 1000 - writtenMs));
+  }
+  return lags.toSorted((x, y) => x - y)[Math.floor(lags.length / 2)] ?? Infinity;
+}
+
+/** Writes entries of the filter, with long texts where the contract has a token field, until about `bytes` have been written. */
+async function floodBlocked(session: Session, filter: Filter, not: Filter, bytes = 3 * 1024 * 1024): Promise<string[]> {
+  const tokens: string[] = [];
+  for await (const batch of blocks(session, filter, not, bytes)) {
+    tokens.push(...batch);
+  }
+  return tokens;
+}
+
+async function* blocks(session: Session, filter: Filter, not: Filter, bytes: number): AsyncGenerator<string[]> {
+  const field = session.contract.entries.token;
+  const padding = "x".repeat(2000);
+  const batch = 50;
+  for (let written = 0; written < bytes; written += batch * (padding.length + 60)) {
+    const drafts: EntryDraft[] = [];
+    for (let n = 0; n < batch; n++) {
+      const draft = session.supply.draft([filter], [not]);
+      if (draft === undefined) {
+        unproven("a way to make entries for the filter");
+      }
+      drafts.push(field === undefined ? draft : { ...draft, [field]: `${draft[field] ?? ""} ${padding}` });
+    }
+    const produced = await session.supply.write(drafts);
+    if (produced.kind === "unavailable") {
+      unproven(produced.reason);
+    }
+    yield [...produced.tokens];
+  }
+}
+
+/** Fails unless the tokens that came are the first ones written without a gap; all of them where the last one came. */
+function requirePrefixOf(conversation: Conversation, tokens: readonly string[], whole: boolean): void {
+  const place = new Map(tokens.map((token, index) => [token, index]));
+  let expected = 0;
+  for (const arrival of conversation.arrivals) {
+    const index = arrival.token === undefined ? undefined : place.get(arrival.token);
+    if (index === undefined) {
+      continue;
+    }
+    if (index !== expected) {
+      conversation.accuse(arrival, index < expected ? "came a second time" : "came after a gap");
+      fail(`${whole ? "all entries" : "a prefix of the entries"}, without gaps or duplicates`, index < expected ? `entry ${index + 1} of ${tokens.length} came twice` : `entry ${expected + 1} of ${tokens.length} is missing: entry ${index + 1} came in its place`);
+    }
+    expected += 1;
+  }
+}
+
+/** Fails when an entry written after the update, which only the old filter lets through, came. */
+function requireFreshOnly(session: Session, conversation: Conversation, { a, b, since }: { readonly a: Filter; readonly b: Filter; readonly since: number }): void {
+  const fresh = conversation.arrivals.slice(since).find((arrival) => a.matches(arrival.entry) && !b.matches(arrival.entry) && arrival.token !== undefined && !arrival.token.includes("xxxx") && arrival.token.startsWith("hc-"));
+  if (fresh !== undefined && conversation.arrivals.slice(since, fresh.index).some((arrival) => b.matches(arrival.entry))) {
+    conversation.accuse(fresh, `written under "${b.name}", matches only "${a.name}"`);
+    fail(`"${b.name}" holds although the server's sends were blocked when it came`, `an entry written later still passed "${a.name}" (${session.transport})`);
+  }
+}
+
+async function rss(session: Session): Promise<number> {
+  const reading = await session.probe.read();
+  if ("kind" in reading) {
+    unproven(`a probe of the server's memory: ${reading.reason}`);
+  }
+  if (reading.rssBytes === undefined) {
+    unproven("a probe that tells the server's memory");
+  }
+  return reading.rssBytes;
+}
