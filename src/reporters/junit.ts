@@ -1,5 +1,6 @@
 import type { Report } from "../core/report.js";
 import type { Reporter } from "../core/reporter.js";
+import { shellLine } from "./shell-words.js";
 import { testCases, type CaseOutcome, type TestCase } from "./test-cases.js";
 import { xmlAttribute, xmlText } from "./xml.js";
 
@@ -42,7 +43,7 @@ function totals(cases: readonly TestCase[]): string {
 function propertiesElement(report: Report): string[] {
   const properties: readonly (readonly [string, string])[] = [
     ["harness", `${report.harness.name} ${report.harness.version}`],
-    ["command", report.command.join(" ")],
+    ["command", shellLine(report.command)],
     ["seed", String(report.seed)],
     ["urls", report.target.urls.join(" ")],
     ["contract", `${report.target.contract.name} ${report.target.contract.hash}`],

@@ -4,7 +4,7 @@ import { verdictStatuses } from "../core/verdict.js";
 import { checkTitle, failureFields, timelineLines } from "./failure-lines.js";
 import { groupFailures } from "./failure-groups.js";
 import { createPalette } from "./palette.js";
-import { oneLine } from "./plain-text.js";
+import { oneLine, withoutCommands } from "./plain-text.js";
 import { microseconds, milliseconds } from "./quantities.js";
 import { headline, statusCounts, statusSigns } from "./summary.js";
 import { marginText, progressLine } from "./text-load.js";
@@ -12,7 +12,7 @@ import { marginText, progressLine } from "./text-load.js";
 /** For logs of CI: one line a check as it finishes, the failures once more and in full at the end, where a reader of a log looks first. */
 export const line: Reporter = {
   about: "for logs: one line a check, failures at the end (default in CI)",
-  progress: (event, options) => progress(event, options),
+  progress: (event, options) => withoutCommands(progress(event, options)),
   render(report, options) {
     const { strong, [headline(report).tone]: tone } = createPalette(options.colour);
     const lines = [
@@ -24,7 +24,7 @@ export const line: Reporter = {
       ...report.problems.map((problem) => `‼ ${oneLine(problem)}`),
       `${strong(tone(headline(report).word))}: ${counts(report)}; exit code ${report.exitCode}; ${milliseconds(report.elapsedMs)}; seed ${report.seed}`,
     ];
-    return `${lines.join("\n")}\n`;
+    return withoutCommands(`${lines.join("\n")}\n`);
   },
 };
 

@@ -87,7 +87,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[], ex
 }
 
 function counterLines(workload: WorkloadRecord, page: Page): string[] {
-  const counters = Object.entries(workload.counters).map(([name, value]) => `${name} ${figure(name, value)}`);
+  const counters = Object.entries({ ...workload.counters, ...workload.values }).map(([name, value]) => `${name} ${figure(name, value)}`);
   const errors = Object.entries(workload.errors).map(([name, value]) => `${name} ×${count(value)}`);
   return [
     ...(counters.length === 0 ? [] : [page.palette.faint("  counted"), ...listLines(counters, page, 4)]),
@@ -97,7 +97,7 @@ function counterLines(workload: WorkloadRecord, page: Page): string[] {
 
 // Most figures are plain counts; a few carry a unit.
 function figure(name: string, value: number): string {
-  if (name === "bytes" || name === "target-rss") {
+  if (name === "bytes" || name.startsWith("target-rss")) {
     return bytes(value);
   }
   return name === "resolution" ? microseconds(value) : count(value);

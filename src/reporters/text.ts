@@ -3,9 +3,10 @@ import type { RenderOptions, Reporter } from "../core/reporter.js";
 import { verdictStatuses } from "../core/verdict.js";
 import { checkTitle } from "./failure-lines.js";
 import { createPalette } from "./palette.js";
-import { columnsOf, oneLine, padEnd, truncate, wrap } from "./plain-text.js";
+import { columnsOf, oneLine, padEnd, truncate, withoutCommands, wrap } from "./plain-text.js";
 import { count, milliseconds, plural } from "./quantities.js";
 import { headline, statusCounts, statusSigns, topicRows, transportsOf } from "./summary.js";
+import { shellLine } from "./shell-words.js";
 import { failureSection } from "./text-failures.js";
 import { progressLine, workloadSection } from "./text-load.js";
 import { labelledLines, listLines, rowsOf, type Page } from "./text-page.js";
@@ -13,7 +14,7 @@ import { labelledLines, listLines, rowsOf, type Page } from "./text-page.js";
 /** The report for a person at a terminal: what was run, a matrix of signs, each kind of failure once and in full, the counts. */
 export const text: Reporter = {
   about: "for people: a matrix, failures explained, latency tables (default on a terminal)",
-  progress: (event, options) => progress(event, options),
+  progress: (event, options) => withoutCommands(progress(event, options)),
   render(report, options) {
     const columns = Math.max(40, options.columns);
     const page: Page = { columns, palette: createPalette(options.colour), options };
@@ -28,10 +29,8 @@ export const text: Reporter = {
       problemSection(report, page),
       summary(report, page),
     ];
-    return `${sections
-      .filter((lines) => lines.length > 0)
-      .map((lines) => lines.join("\n"))
-      .join("\n\n")}\n`;
+    const filled = sections.filter((lines) => lines.length > 0).map((lines) => lines.join("\n"));
+    return withoutCommands(`${filled.join("\n\n")}\n`);
   },
 };
 
@@ -68,7 +67,7 @@ function banner(report: Report, page: Page): string[] {
     ...others.flatMap((url) => labelledLines("", url, page)),
     ...(target.identity === undefined ? [] : labelledLines("", target.identity, page)),
     ...labelledLines("contract", `${target.contract.name} (${target.contract.source}), suite ${target.suite}`, page),
-    ...labelledLines("command", report.command.join(" "), page),
+    ...labelledLines("command", shellLine(report.command), page),
     ...labelledLines("took", `${milliseconds(report.elapsedMs)}, seed ${report.seed}`, page),
   ];
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import t from "tap";
-import { columnsOf, oneLine, padEnd, padStart, printableLines, truncate, wrap } from "../../src/reporters/plain-text.js";
+import { columnsOf, oneLine, padEnd, padStart, printableLines, truncate, withoutCommands, wrap } from "../../src/reporters/plain-text.js";
 import { hostileStrings } from "./fixtures.js";
 
 const anyText = fc.oneof(
@@ -49,5 +49,14 @@ t.test("wide characters count two columns, combining marks none", (t) => {
   t.equal(columnsOf("e\u0301"), 1);
   t.equal(padEnd("日", 4), "日  ");
   t.equal(padStart("日", 4), "  日");
+  t.end();
+});
+
+t.test("no output is a command to a CI runner, at the beginning of a line or anywhere", (t) => {
+  t.equal(
+    withoutCommands("  ::error::x\n::add-mask::y\na::b ##[warning]z ##teamcity[x] ## [ok"),
+    "  : :error::x\n: :add-mask::y\na::b # #[warning]z # #teamcity[x] ## [ok",
+  );
+  t.equal(withoutCommands("\u200d:\u200d:error::x #\u200d#[error]"), "\u200d: \u200d:error::x # \u200d#[error]");
   t.end();
 });

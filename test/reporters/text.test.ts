@@ -11,7 +11,10 @@ for (const [name, make] of Object.entries(reportsByName)) {
       const lines = text.render(make(), { ...plain, columns, verbose: true }).split("\n");
       const pasted = new Set(lines.flatMap((line, index) => (line.trim() === "again" ? [index + 1] : [])));
       // A check's title is printed whole: it is what one selects by.
-      const tooWide = lines.filter((line, index) => columnsOf(line) > columns && !pasted.has(index) && !/^\s*[✗✓!‼?] \S+ \(|\((grpc|ws)\)/.test(line));
+      // A line that would be a command to a CI runner is a blank longer.
+      const tooWide = lines
+        .map((line) => line.replace(/^\s*: :/, "::"))
+        .filter((line, index) => columnsOf(line) > columns && !pasted.has(index) && !/^\s*[✗✓!‼?] \S+ \(|\((grpc|ws)\)/.test(line));
       t.same(tooWide, []);
       t.end();
     });
