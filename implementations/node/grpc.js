@@ -1,0 +1,80 @@
+// The gRPC transport, on @grpc/grpc-js.
+
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { Server, ServerCredentials, status } from "@grpc/grpc-js";
+import protobuf from "protobufjs";
+import { END, serveStream } from "./stream.js";
+
+const MAX_FILTER_BYTES = 64 * 1024;
+const CONTRACT = fileURLToPath(new URL("../../contracts/logger.proto", import.meta.url));
+
+const STATUS_OF = {
+  [END.invalid]: status.INVALID_ARGUMENT,
+  [END.tooSlow]: status.RESOURCE_EXHAUSTED,
+  [END.stopping]: status.UNAVAILABLE,
+};
+
+/** A server that is not bound yet. */
+export function createGrpcServer(context) {
+  const server = new Server({ "grpc.max_receive_message_length": MAX_FILTER_BYTES });
+  server.addService(loggerService(), { Monitor: (call) => monitor(context, call) });
+  return server;
+}
+
+export function bind(server, host, port) {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)));
+  });
+}
+
+function loggerService() {
+  const root = protobuf.loadSync(CONTRACT);
+  const Filter = root.lookupType("logger.MonitorStreamingRequest");
+  const Entry = root.lookupType("logger.MonitorResponse");
+  return {
+    Monitor: {
+      path: "/logger.Logger/Monitor",
+      requestStream: true,
+      responseStream: true,
+      requestSerialize: (filter) => Buffer.from(Filter.encode(filter).finish()),
+      requestDeserialize: (bytes) => {
+        const { minLevel, sources, contains } = Filter.toObject(Filter.decode(bytes));
+        return { min_level: minLevel, sources, contains };
+      },
+      responseSerialize: (entry) => Buffer.from(Entry.encode(entry).finish()),
+      responseDeserialize: (bytes) => Entry.decode(bytes),
+    },
+  };
+}
+
+function monitor(context, call) {
+  const over = new AbortController();
+  const stream = serveStream(context, {
+    send: async (entry) => {
+      if (!call.write(entry)) await once(call, "drain", { signal: over.signal });
+    },
+    close: (end, text) => {
+      over.abort();
+      clearTimeout(deadline);
+      if (end === END.client) call.end();
+      else if (end === END.deadline) call.destroy(); // without its writes, which would hold up the library's own answer
+      else if (end in STATUS_OF) call.emit("error", { code: STATUS_OF[end], details: text });
+    },
+  });
+  const deadline = endAt(call.getDeadline(), () => stream.finish(END.deadline));
+  call.on("data", stream.take);
+  call.on("end", () => stream.finish(END.client));
+  call.on("cancelled", () => stream.finish(END.gone));
+  call.on("close", () => stream.finish(END.gone));
+}
+
+/**
+ * The library answers at the deadline by itself, but where the client doesn't read, it waits for
+ * what was written to leave first, and the handler hears nothing until then.
+ */
+function endAt(deadline, end) {
+  const LONGEST_TIMER_MS = 2 ** 31 - 1;
+  const waitMs = Number(deadline) - Date.now();
+  return waitMs <= LONGEST_TIMER_MS ? setTimeout(end, Math.max(0, waitMs)) : undefined;
+}
