@@ -47,7 +47,8 @@ export async function loadConfig(options: {
   readonly file: string | undefined;
   readonly profile: string | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly specs: OptionSpecs;
+  /** Every option that a file may set; asked for only when there is a file. */
+  readonly specs: () => Promise<OptionSpecs>;
 }): Promise<Config> {
   const found = options.file === undefined ? await seek(options.workingDirectory, configFileNames) : await readNamed(options.workingDirectory, options.file);
   if (found === undefined) {
@@ -60,7 +61,7 @@ export async function loadConfig(options: {
     return { file: undefined, values: {}, secrets: [] };
   }
   const document = parseYaml(found.text, path.relative(options.workingDirectory, found.file) || found.file, "config");
-  const value = validateYaml(document, configSchema(options.specs)) as Readonly<Record<string, unknown>>;
+  const value = validateYaml(document, configSchema(await options.specs())) as Readonly<Record<string, unknown>>;
   const profiles = (value["profiles"] ?? {}) as Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   if (options.profile !== undefined && profiles[options.profile] === undefined) {
     const names = Object.keys(profiles);

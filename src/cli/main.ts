@@ -63,7 +63,7 @@ async function perform(name: CommandName, args: readonly string[], commandLine: 
     file: parseOption(commonOptions.config, parsed.values["config"] ?? fromEnvironment(environment, "config")) as string | undefined,
     profile: parseOption(commonOptions.profile, parsed.values["profile"] ?? fromEnvironment(environment, "profile")) as string | undefined,
     environment,
-    specs: await allOptions(),
+    specs: allOptions,
   });
   const raw: Record<string, RawValue> = {};
   for (const option of Object.keys(specs)) {

@@ -10,11 +10,11 @@ import type { OptionSpecs } from "./options.js";
 
 /** The kinds of file that have a schema. */
 const schemas = {
-  contract: { about: "how a monitor is described", make: () => contractJsonSchema() },
-  suite: { about: "which checks, and the gates", make: () => suiteJsonSchema() },
+  contract: { about: "how a monitor is described", make: () => Promise.resolve(contractJsonSchema()) },
+  suite: { about: "which checks, and the gates", make: () => Promise.resolve(suiteJsonSchema()) },
   config: { about: "halfclose.config.yaml", make: async () => z.toJSONSchema(configSchema(await everyOption()), { io: "input" }) },
-  "known-failing": { about: "checks that are known to fail", make: () => z.toJSONSchema(knownFailingSchema, { io: "input" }) },
-} as const satisfies Record<string, { readonly about: string; make(): object | Promise<object> }>;
+  "known-failing": { about: "checks that are known to fail", make: () => Promise.resolve(z.toJSONSchema(knownFailingSchema, { io: "input" })) },
+} as const satisfies Record<string, { readonly about: string; make(): Promise<object> }>;
 
 const schemaNames = Object.keys(schemas) as (keyof typeof schemas)[];
 

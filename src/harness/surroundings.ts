@@ -5,6 +5,7 @@ import type { Bounds, Contract, Transport } from "../core/contract.js";
 import type { Driver } from "../core/stream.js";
 import type { Target } from "../core/target.js";
 import { drivers } from "../drivers/index.js";
+import { createProducer } from "../surroundings/producer.js";
 import { type ConnectionOptions, readReach, type Reach, targetsOf } from "./connection-options.js";
 import { redact } from "./redact.js";
 
@@ -47,20 +48,31 @@ export async function openSurroundings(options: SurroundingsOptions): Promise<Su
   const reach = await readReach(options, folder);
   const contract = await loadContract(options.contract ?? "logger");
   const targets = targetsOf(reach, contract);
+  const httpTls = reach.httpOrigin?.startsWith("https:") === true ? { tls: reach.tls } : {};
+  const grpc = targets.grpc;
+  const producer = createProducer(contract, {
+    ...(reach.httpOrigin === undefined ? {} : { httpOrigin: reach.httpOrigin }),
+    ...(grpc === undefined ? {} : { grpc: { host: grpc.host, port: grpc.port, tls: grpc.tls, headers: grpc.headers } }),
+    headers: reach.headers,
+    ...httpTls,
+    folder,
+  });
   return {
     reach,
     contract,
     targets,
     drivers: chooseDrivers(options.driver ?? "wire"),
     bounds: { ...contract.bounds, ...options.bounds },
-    producer: undefined,
-    producerMissing: "none",
+    producer,
+    producerMissing: undefined,
     probe: { state: { kind: "missing", reason: "none" }, read: () => Promise.resolve({ kind: "unavailable", reason: "none" }) },
     restart: undefined,
     shownUrls: Object.values(targets).map((target) => redact(target.url, reach.secrets)),
     problems: () => [],
     targetDied: () => false,
-    close: () => Promise.resolve(),
+    close: async () => {
+      await producer?.close();
+    },
   };
 }
 
