@@ -1,4 +1,4 @@
-import type { Check } from "../src/conformance/check.js";
+import { topics, type Check, type Topic } from "../src/conformance/check.js";
 import { badInputChecks } from "./bad-input.js";
 import { cancellationChecks } from "./cancellation.js";
 import { eofChecks } from "./eof.js";
@@ -13,8 +13,7 @@ import { resourceChecks } from "./resources.js";
 import { robustnessChecks } from "./robustness.js";
 import { securityChecks } from "./security.js";
 
-/** Every check, topic by topic; the order is that of lists and reports. */
-export const checks: readonly Check[] = [
+const all: readonly Check[] = [
   ...openingChecks,
   ...firstFilterChecks,
   ...filterUpdateChecks,
@@ -29,3 +28,10 @@ export const checks: readonly Check[] = [
   ...robustnessChecks,
   ...securityChecks,
 ];
+
+/** Every check, topic by topic; the order is that of lists and reports. */
+export const checks: readonly Check[] = all.toSorted((a, b) => topics.indexOf(topicOf(a)) - topics.indexOf(topicOf(b)));
+
+function topicOf(check: Check): Topic {
+  return check.id.slice(0, check.id.indexOf("/")) as Topic;
+}

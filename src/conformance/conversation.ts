@@ -1,7 +1,7 @@
 import type { Contract, Entry, Filter, Message } from "../core/contract.js";
 import { sequenceOf, tokenOf } from "../core/contract.js";
 import type { MonitorStream, StreamEnd, StreamEvent } from "../core/stream.js";
-import type { TimelineEvent } from "../core/timeline.js";
+import type { TimelineNote } from "../core/timeline.js";
 import { fail } from "../core/verdict.js";
 
 /** One entry as it came. */
@@ -20,7 +20,7 @@ const keptArrivals = 400_000;
 /** What a conversation tells its session. */
 export interface ConversationHost {
   readonly contract: Contract;
-  record(event: Omit<TimelineEvent, "atMs"> & { readonly atMicros?: number }): void;
+  record(event: Omit<TimelineNote, "atMs"> & { readonly atMicros?: number }): void;
   poke(): void;
   /** Bounds a send; rejects with a verdict when flow control or the stream's end keeps it from leaving. Default: unbounded. */
   bounded?(sending: Promise<void>, conversation: Conversation): Promise<void>;
@@ -69,6 +69,7 @@ export function createConversation(host: ConversationHost, label: string): { con
   let endedAtMicros: number | undefined;
   let filter: Filter | undefined;
   let slot = 0;
+  let lastPut: Promise<void> = Promise.resolve();
   let stream: MonitorStream | undefined;
   const { contract } = host;
 
@@ -83,10 +84,24 @@ export function createConversation(host: ConversationHost, label: string): { con
   };
   const put = async (messages: readonly Message[], what: string): Promise<void> => {
     host.record({ stream: label, direction: "sent", what });
-    for (const message of messages) {
+    const one = (message: Message): Promise<void> => {
       const sending = opened().send(message);
-      await (host.bounded === undefined ? sending : host.bounded(sending, conversation));
+      return host.bounded === undefined ? sending : host.bounded(sending, conversation);
+    };
+    const [first] = messages;
+    if (first !== undefined && messages.length === 1) {
+      // At once, so that calls made in one go leave in their order.
+      await one(first);
+      return;
     }
+    // The messages of one update belong together: the next update waits for them.
+    const inTurn = lastPut.then(async () => {
+      for (const message of messages) {
+        await one(message);
+      }
+    });
+    lastPut = inTurn.catch(() => undefined);
+    await inTurn;
   };
   const hearMessage = (message: Message, atMicros: number): void => {
     const received = contract.classify(message);
@@ -100,7 +115,7 @@ export function createConversation(host: ConversationHost, label: string): { con
           }
           const token = tokenOf(contract.entries, entry);
           arrivals.push({ entry, atMicros, index: arrivals.length, sequence: sequenceOf(contract.entries, entry), token });
-          host.record({ stream: label, direction: "received", what: describeEntry(contract, entry), atMicros });
+          host.record({ stream: label, direction: "received", what: () => describeEntry(contract, entry), atMicros });
         }
         return;
       case "ack":

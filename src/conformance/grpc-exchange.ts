@@ -27,7 +27,7 @@ export interface GrpcExchange {
   readonly resets: readonly { readonly code: number; readonly atMicros: number }[];
 }
 
-export type ConnectChanges = Partial<Omit<Http2ConnectOptions, "host" | "port" | "tls">> & { readonly tls?: Partial<NonNullable<Http2ConnectOptions["tls"]>> };
+export type ConnectChanges = Partial<Omit<Http2ConnectOptions, "tls">> & { readonly tls?: Partial<NonNullable<Http2ConnectOptions["tls"]>> };
 
 /** Dials an HTTP/2 connection to the target, its frames in the timeline; closed with the session. */
 export async function connectGrpc(session: Session, changes: ConnectChanges = {}): Promise<Http2Connection> {

@@ -3,7 +3,7 @@ import type { Bounds, Contract, Filter, Roles, Transport } from "../core/contrac
 import { HarnessError, messageOf } from "../core/errors.js";
 import type { Connection, Driver, MonitorStream, StreamEvent } from "../core/stream.js";
 import type { Target } from "../core/target.js";
-import { createTimeline, type Timeline, type TimelineEvent } from "../core/timeline.js";
+import { createTimeline, type Timeline, type TimelineNote } from "../core/timeline.js";
 import { broken, fail, notApplicable, unproven } from "../core/verdict.js";
 import { createConversation, describeEnd, type Arrival, type Conversation } from "./conversation.js";
 import type { LoopWatch } from "./loop-watch.js";
@@ -89,7 +89,7 @@ export interface Session {
   settle(ms: number): Promise<void>;
   /** Adds a local event to the timeline. */
   note(what: string, offending?: boolean): void;
-  record(event: Omit<TimelineEvent, "atMs"> & { readonly atMicros?: number }): void;
+  record(event: Omit<TimelineNote, "atMs"> & { readonly atMicros?: number }): void;
   /** To be closed when the check is over, in reverse order. */
   defer(close: () => void | Promise<void>): void;
 }
@@ -132,14 +132,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
   };
   /** A send that flow control holds back for ever ends as a verdict, not as a hang. */
   const bounded = async (sending: Promise<void>, conversation: Conversation): Promise<void> => {
-    const outcome: { settled?: { readonly thrown?: unknown } } = {};
-    sending
-      .then(
-        () => (outcome.settled = {}),
-        (thrown: unknown) => (outcome.settled = { thrown }),
-      )
-      .finally(() => waiter.poke());
-    const settled = await waiter.until(() => outcome.settled, context.bounds.applyMs, { quiet: true });
+    const settled = await withinMs(sending, context.bounds.applyMs);
     if (settled !== undefined && !("thrown" in settled)) {
       return;
     }
@@ -323,6 +316,19 @@ export function createSession(context: RunContext, transport: Transport, seed: n
       }
     },
   };
+}
+
+/** What became of the promise within the time: nothing yet, `{}`, or what it was rejected with. */
+async function withinMs(promise: Promise<void>, ms: number): Promise<{ readonly thrown?: unknown } | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms);
+  });
+  try {
+    return await Promise.race([promise.then(() => ({}), (thrown: unknown) => ({ thrown })), late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Makes such entries every 60 ms until stopped: a filter takes effect at a time that nobody announces. */

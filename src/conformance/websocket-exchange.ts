@@ -36,7 +36,7 @@ export interface WebSocketExchange {
   readonly finished: WebSocketEnd | undefined;
 }
 
-export type UpgradeChanges = Partial<Omit<UpgradeOptions, "host" | "port" | "timeoutMs">> & { readonly boundMs?: number };
+export type UpgradeChanges = Partial<Omit<UpgradeOptions, "timeoutMs">> & { readonly boundMs?: number };
 
 /** Performs one upgrade with the target's own address and credentials; what is no HTTP answer at all fails the check. */
 export async function performUpgrade(session: Session, changes: UpgradeChanges = {}): Promise<UpgradeOutcome> {

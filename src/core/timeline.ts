@@ -11,9 +11,12 @@ export interface TimelineEvent {
   readonly offending?: boolean;
 }
 
+/** An event whose text is made only if it is looked at: most timelines never are. */
+export type TimelineNote = Omit<TimelineEvent, "what"> & { readonly what: string | (() => string) };
+
 /** Events of a check in order, bounded: when full, the middle is dropped and counted, so that beginning and end stay. */
 export interface Timeline {
-  add(event: TimelineEvent): void;
+  add(event: TimelineNote): void;
   readonly events: readonly TimelineEvent[];
   /** How many events were dropped from the middle. */
   readonly dropped: number;
@@ -21,8 +24,8 @@ export interface Timeline {
 
 /** @param limit greatest number of events kept; default 2000. */
 export function createTimeline(limit = 2000): Timeline {
-  const head: TimelineEvent[] = [];
-  let tail: TimelineEvent[] = [];
+  const head: TimelineNote[] = [];
+  let tail: TimelineNote[] = [];
   let dropped = 0;
   const headLimit = Math.ceil(limit / 4);
   const tailLimit = limit - headLimit;
@@ -40,10 +43,15 @@ export function createTimeline(limit = 2000): Timeline {
       }
     },
     get events() {
-      return [...head, ...tail.slice(-tailLimit)];
+      return [...head, ...tail.slice(-tailLimit)].map(told);
     },
     get dropped() {
       return dropped + Math.max(0, tail.length - tailLimit);
     },
   };
+}
+
+function told(note: TimelineNote): TimelineEvent {
+  const { what, ...rest } = note;
+  return { ...rest, what: typeof what === "string" ? what : what() };
 }
