@@ -1,0 +1,35 @@
+import { randomBytes } from "node:crypto";
+import type { EntryDraft, EntryRules } from "../core/contract.js";
+
+/** What goes in for a template's placeholders: the draft's values, and under `token` that of the token's field (a text of its own where the draft has none). */
+export function placeholderValues(draft: EntryDraft, rules: EntryRules): Readonly<Record<string, string>> {
+  const given = rules.token === undefined ? undefined : draft[rules.token];
+  const token = given === undefined || given === "" ? `hc-${randomBytes(6).toString("hex")}` : given;
+  return { ...draft, token };
+}
+
+const placeholder = /\{([A-Za-z_][\w.-]*)\}/g;
+
+/** Fills `{name}` in a text; `quote` says how a value is written there. A placeholder without a value is left as it is: it may be literal. */
+export function fillText(template: string, values: Readonly<Record<string, string>>, quote: (value: string) => string = (value) => value): string {
+  return template.replaceAll(placeholder, (whole, name: string) => (Object.hasOwn(values, name) ? quote(values[name] ?? "") : whole));
+}
+
+/** Fills `{name}` in all texts of a JSON value. */
+export function fillJson(template: unknown, values: Readonly<Record<string, string>>): unknown {
+  if (typeof template === "string") {
+    return fillText(template, values);
+  }
+  if (Array.isArray(template)) {
+    return template.map((inner) => fillJson(inner, values));
+  }
+  if (typeof template === "object" && template !== null) {
+    return Object.fromEntries(Object.entries(template).map(([key, inner]) => [key, fillJson(inner, values)]));
+  }
+  return template;
+}
+
+/** A value as one word of a POSIX shell. */
+export function quoteForShell(value: string): string {
+  return `'${value.replaceAll("'", "'\\''")}'`;
+}
