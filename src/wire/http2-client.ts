@@ -364,6 +364,7 @@ export class Http2Client implements StreamHost, FrameHandler {
 
   #failStream(stream: StreamState, error: unknown): void {
     if (!(error instanceof WireError)) throw error;
+    if (stream.end !== undefined) this.#options.onViolation?.(error);
     stream.fail(error, this.lastInboundAtMicros);
   }
 
