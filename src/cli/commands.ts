@@ -30,4 +30,3 @@ export async function allOptions(): Promise<OptionSpecs> {
   const loaded = await Promise.all(commandNames.map((name) => commands[name].load()));
   return Object.assign({}, ...loaded.map((command) => command.options), commonOptions) as OptionSpecs;
 }
-

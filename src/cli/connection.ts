@@ -1,4 +1,4 @@
-import { HarnessError } from "../core/errors.js";
+import { HarnessError, messageOf } from "../core/errors.js";
 import { parseDuration } from "../core/duration.js";
 import type { Bounds } from "../core/contract.js";
 import { didYouMean } from "../core/suggest.js";
@@ -17,6 +17,14 @@ export const connectionOptions = {
     value: "COMMAND",
     about: "Start the server with this shell command, and stop it afterwards; it prints `ready grpc=PORT http=PORT`, or URLs are given",
   },
+  ready: {
+    kind: "text",
+    group,
+    value: "PATTERN",
+    about: "With --start: expression for the line that says it is ready; groups (?<grpc>…) and (?<http>…) are ports",
+  },
+  "ready-within": { kind: "duration", group, value: "TIME", about: "With --start: longest time until it is ready", fallback: "30s" },
+  pid: { kind: "whole", least: 2, group, value: "PID", about: "Process of a server that runs already: its memory and CPU are watched" },
   contract: { kind: "text", group, value: "FILE|NAME", about: "What the monitor looks like", fallback: "logger" },
   "http-url": { kind: "text", group, value: "URL", about: "Origin of producer and probe; default: that of the WebSocket URL" },
   driver: { kind: "choice", of: ["wire", "library"], group, about: "wire hides nothing; library: grpc-js and ws, as users have them", fallback: "wire" },
@@ -58,8 +66,20 @@ export function readConnection(invocation: Invocation<typeof connectionOptions>)
     contract: given.contract,
     driver: given.driver,
     bounds: readBounds(given.bound, invocation.placeOf("bound")),
-    start: given.start === undefined ? undefined : { command: given.start },
+    pid: given.pid,
+    start:
+      given.start === undefined
+        ? undefined
+        : { command: given.start, ready: readPattern(given.ready, invocation.placeOf("ready")), readyWithinMs: given["ready-within"] },
   };
+}
+
+function readPattern(text: string | undefined, place: string): RegExp | undefined {
+  try {
+    return text === undefined ? undefined : new RegExp(text);
+  } catch (thrown) {
+    throw new HarnessError("usage", `${place} is not a regular expression: ${messageOf(thrown)}.`, { place, cause: thrown });
+  }
 }
 
 function readBounds(texts: readonly string[], place: string): Partial<Bounds> {

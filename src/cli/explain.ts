@@ -21,7 +21,10 @@ export const explain = defineCommand({
       const matches = idMatcher(pattern, ids);
       const found = checks.filter(({ id }) => matches(id));
       if (found.length === 0) {
-        throw new HarnessError("usage", `There is no check "${pattern}".${didYouMean(pattern, ids)}`, { place: pattern, hint: "halfclose list checks shows every id" });
+        throw new HarnessError("usage", `There is no check "${pattern}".${didYouMean(pattern, ids)}`, {
+          place: pattern,
+          hint: "halfclose list checks shows every id",
+        });
       }
       console.out(found.map((check) => explainAsText(check, console.columns)).join("\n"));
     }

@@ -27,7 +27,9 @@ export const schema = defineCommand({
   arity: [1, 1],
   async run({ arguments: [kind = ""], console }) {
     if (!Object.hasOwn(schemas, kind)) {
-      throw new HarnessError("usage", `There is no schema "${kind}".${didYouMean(kind, schemaNames) || ` There are: ${schemaNames.join(", ")}.`}`, { place: kind });
+      throw new HarnessError("usage", `There is no schema "${kind}".${didYouMean(kind, schemaNames) || ` There are: ${schemaNames.join(", ")}.`}`, {
+        place: kind,
+      });
     }
     console.out(`${JSON.stringify(await schemas[kind as keyof typeof schemas].make(), undefined, 2)}\n`);
     return 0;

@@ -112,7 +112,13 @@ function messagePattern(actual: string): string {
   if (parts.length === 1) {
     return actual;
   }
-  const escaped = parts.map((part, index) => (index % 2 === 0 ? part.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`) : part.startsWith("hc-") ? "hc-[0-9a-f]+" : part.replace(/\d[\d.,]*/, String.raw`[\d.,]+`)));
+  const escaped = parts.map((part, index) =>
+    index % 2 === 0
+      ? part.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`)
+      : part.startsWith("hc-")
+        ? "hc-[0-9a-f]+"
+        : part.replace(/\d[\d.,]*/, String.raw`[\d.,]+`),
+  );
   return `/${escaped.join("")}/`;
 }
 

@@ -151,8 +151,10 @@ async function judge(
     rest.known,
     rest.checks.map(({ id }) => id),
   );
-  const problems = [...new Set([...outcomes.flatMap((outcome) => outcome.problems), ...surroundings.problems()])];
-  const targetDied = surroundings.targetDied() || outcomes.some((outcome) => outcome.targetDied);
+  const problems = [
+    ...new Set([...outcomes.flatMap((outcome) => outcome.problems), ...(surroundings.death() === undefined ? [] : [surroundings.death() as string])]),
+  ];
+  const targetDied = surroundings.death() !== undefined || outcomes.some((outcome) => outcome.targetDied);
   const report = makeReport(frame, surroundings, {
     records: withReproduce(frame, surroundings, judged.records),
     gates: [...judgeGates(suite, judged.records), ...(interrupted ? [] : judged.gates)],

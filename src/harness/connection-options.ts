@@ -32,6 +32,8 @@ export interface Reach {
   readonly tls: TlsOptions;
   /** Undefined: there is no address at which producer and probe could be. */
   readonly httpOrigin: string | undefined;
+  /** It was given, not derived from the WebSocket URL. */
+  readonly httpOriginGiven: boolean;
   readonly secrets: readonly string[];
 }
 
@@ -79,6 +81,7 @@ export async function readReach(options: ConnectionOptions, folder: string): Pro
       ...(options.insecure === undefined ? {} : { insecure: options.insecure }),
     },
     httpOrigin: options.httpUrl === undefined ? (websocket === undefined ? undefined : httpOriginOf(websocket)) : parseHttpUrl(options.httpUrl),
+    httpOriginGiven: options.httpUrl !== undefined,
     secrets: [
       ...headers.flatMap(([name, value]) => secretsOfHeader(name, value)),
       ...(options.token === undefined ? [] : [options.token]),

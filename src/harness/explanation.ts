@@ -107,7 +107,9 @@ function sectionOf(check: Check): string[] {
     "",
     ...Object.entries(check.causes).map(([where, cause]) => `- ${where === "any" ? "Usual cause" : `In ${where}`}: ${escape(cause)}`),
     ...needs.map((need) => `- Needs ${escape(need)}.`),
-    ...(check.dependsOn === undefined || check.dependsOn.length === 0 ? [] : [`- A failure here may be a consequence of: ${check.dependsOn.map((id) => `\`${id}\``).join(", ")}.`]),
+    ...(check.dependsOn === undefined || check.dependsOn.length === 0
+      ? []
+      : [`- A failure here may be a consequence of: ${check.dependsOn.map((id) => `\`${id}\``).join(", ")}.`]),
     ...provedBy.map(({ name, sentence }) => `- Proved by \`${name}\`: ${escape(sentence)}`),
   ];
 }

@@ -32,7 +32,11 @@ function known(text: string) {
 }
 
 t.test("a failure that was foretold is known-failing, with its reason", (t) => {
-  const { records, gates } = judgeKnownFailing([record("eof/while-idle", "failed", "it is still open")], known("- { check: eof/while-idle, reason: stack, message: still open }"), ids);
+  const { records, gates } = judgeKnownFailing(
+    [record("eof/while-idle", "failed", "it is still open")],
+    known("- { check: eof/while-idle, reason: stack, message: still open }"),
+    ids,
+  );
   t.match(records, [{ status: "known-failing", reason: "stack", actual: "it is still open" }]);
   t.match(gates, [{ name: "known-failing", status: "passed" }]);
   t.end();
@@ -46,7 +50,11 @@ t.test("one that passes fails the run and says where the entry is", (t) => {
 });
 
 t.test("one that fails otherwise stays failed", (t) => {
-  const { records, gates } = judgeKnownFailing([record("eof/while-idle", "failed", "reset")], known("- { check: eof/while-idle, reason: stack, message: /still (open|there)/ }"), ids);
+  const { records, gates } = judgeKnownFailing(
+    [record("eof/while-idle", "failed", "reset")],
+    known("- { check: eof/while-idle, reason: stack, message: /still (open|there)/ }"),
+    ids,
+  );
   t.match(records, [{ status: "failed" }]);
   t.match(gates, [{ status: "failed", detail: /fails otherwise/ }]);
   t.end();
@@ -80,10 +88,19 @@ t.test("the file is strict, and an empty one is no entry", (t) => {
 });
 
 t.test("a file that was written foretells the same failures, whatever their numbers", (t) => {
-  const text = writeKnownFailing([record("eof/while-idle", "failed", "none; 142 other entries came after hc-0123456789ab (Close 1006)"), record("eof/ws-null-line-ends", "passed")]);
-  const { records, gates } = judgeKnownFailing([record("eof/while-idle", "failed", "none; 7 other entries came after hc-ba9876543210 (Close 1006)")], known(text), ids);
+  const text = writeKnownFailing([
+    record("eof/while-idle", "failed", "none; 142 other entries came after hc-0123456789ab (Close 1006)"),
+    record("eof/ws-null-line-ends", "passed"),
+  ]);
+  const { records, gates } = judgeKnownFailing(
+    [record("eof/while-idle", "failed", "none; 7 other entries came after hc-ba9876543210 (Close 1006)")],
+    known(text),
+    ids,
+  );
   t.match(records, [{ status: "known-failing" }]);
   t.match(gates, [{ status: "passed" }]);
-  t.match(judgeKnownFailing([record("eof/while-idle", "failed", "none; 7 other entries came after hc-ba9876543210 (Close 1011)")], known(text), ids).gates, [{ status: "failed" }]);
+  t.match(judgeKnownFailing([record("eof/while-idle", "failed", "none; 7 other entries came after hc-ba9876543210 (Close 1011)")], known(text), ids).gates, [
+    { status: "failed" },
+  ]);
   t.end();
 });
