@@ -14,7 +14,7 @@ const oddStrings = ["ALPHA", "alph", "alphas", "näïve ☃ 日本語 😀", 'qu
 /** Filters at the edges of each match rule, with the entries that tell right from wrong; none without a producer or rules. */
 export function variantsOf(session: Session): readonly Variant[] {
   const { contract, supply } = session;
-  const base = supply.producer.kind === "ready" ? contract.draft([], []) : undefined;
+  const base = supply.producer.kind === "ready" ? supply.draft([], []) : undefined;
   const token = contract.entries.token;
   if (base === undefined || token === undefined || contract.matchRules === undefined) {
     return [];

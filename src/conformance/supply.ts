@@ -47,7 +47,12 @@ export function createSupply(options: {
   const tokenField = contract.entries.token;
 
   const draft = (yes: readonly Filter[], no: readonly Filter[]): EntryDraft | undefined => {
-    const base = contract.draft(yes, no);
+    const silent = contract.roles.silent;
+    if (silent !== undefined && yes.includes(silent)) {
+      // What matches nothing must go on matching nothing, for every stream of the run.
+      return undefined;
+    }
+    const base = contract.draft(yes, silent === undefined ? no : [...no, silent]);
     if (base === undefined || tokenField === undefined) {
       return base;
     }
@@ -84,7 +89,7 @@ export function createSupply(options: {
       return write(drafts);
     },
     lacks(yes, no) {
-      if (state.kind === "ready" && contract.draft(yes, no) !== undefined) {
+      if (state.kind === "ready" && draft(yes, no) !== undefined) {
         return undefined;
       }
       const comes = background.some((entry) => yes.every((filter) => filter.matches(entry)) && !no.some((filter) => filter.matches(entry)));

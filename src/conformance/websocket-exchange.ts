@@ -44,17 +44,40 @@ export async function performUpgrade(session: Session, changes: UpgradeChanges =
   const { boundMs = session.bounds.applyMs, headers = [], ...rest } = changes;
   session.note(`upgrade ${rest.path ?? target.path}${rest.rawRequest === undefined ? "" : " (request as written by the check)"}`);
   const subprotocols = session.contract.websocket?.subprotocols ?? [];
+  const patience = new AbortController();
+  let settled: { readonly outcome: UpgradeOutcome } | { readonly thrown: unknown } | undefined;
+  const under = upgrade({
+    host: target.host,
+    port: target.port,
+    path: target.path,
+    tls: tlsOf(session),
+    subprotocols: subprotocols.length === 0 ? undefined : subprotocols,
+    ...rest,
+    headers: [...target.headers, ...headers],
+    // The session's wait decides, since it does not count the time in which this process did not run.
+    timeoutMs: boundMs * 4,
+    signal: patience.signal,
+  })
+    .then(
+      (outcome) => (settled = { outcome }),
+      (thrown: unknown) => (settled = { thrown }),
+    )
+    .finally(() => session.waiter.poke());
+  await session.until(() => settled, boundMs).finally(() => {
+    if (settled === undefined) {
+      patience.abort();
+    }
+  });
   try {
-    const outcome = await upgrade({
-      host: target.host,
-      port: target.port,
-      path: target.path,
-      tls: tlsOf(session),
-      subprotocols: subprotocols.length === 0 ? undefined : subprotocols,
-      ...rest,
-      headers: [...target.headers, ...headers],
-      timeoutMs: boundMs,
-    });
+    if (settled === undefined) {
+      await under;
+      fail(`an HTTP answer within ${boundMs} ms`, "silence");
+    }
+    const done: { readonly outcome: UpgradeOutcome } | { readonly thrown: unknown } = settled;
+    if ("thrown" in done) {
+      throw done.thrown;
+    }
+    const { outcome } = done;
     session.note(`answer ${outcome.response.status}`);
     if (outcome.kind === "accepted") {
       session.defer(() => outcome.connection.destroy());
