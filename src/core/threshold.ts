@@ -151,7 +151,7 @@ function readStatistic(metric: MetricName, token: Token): { readonly statistic: 
     if (kind !== "time") {
       return { problem: `"${metric}" is ${kind === "count" ? "a counter" : "one figure"}: it has no "${word}".`, at };
     }
-    return { statistic: quantile === null ? { kind: word as "min" } : { kind: "quantile", q: Number(quantile[1]) / 100 }, taken: true };
+    return { statistic: quantile === null ? { kind: word as "min" } : { kind: "quantile", q: Number((Number(quantile[1]) / 100).toFixed(8)) }, taken: true };
   }
   if (word === "rate") {
     return hasRate(metric) ? { statistic: { kind: "rate" }, taken: true } : { problem: `"${metric}" has no rate; ${metricNames.filter(hasRate).join(", ")} have.`, at };

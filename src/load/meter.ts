@@ -1,8 +1,10 @@
 import { Histogram, type HistogramParts } from "../core/histogram.js";
-import { type CountMetric, countMetrics, hasRate, type TimeMetric } from "../core/metric.js";
+import { type CountMetric, countMetrics, type TimeMetric } from "../core/metric.js";
 
-/** Counters that begin anew with the measured part. */
-const ratedCounters = countMetrics.filter(hasRate);
+/** Streams are opened before the measured part begins; what opening took is kept all the same. */
+const keptTimes: readonly TimeMetric[] = ["connect", "open", "first-entry"];
+/** Counters that begin anew with the measured part; those of faults do not. */
+const renewedCounters: readonly CountMetric[] = ["received", "bytes", "sent", "stale"];
 
 /** What a group of streams did in one window; windows of the same index from several workers add up. */
 export interface MeterWindow {
@@ -61,13 +63,15 @@ export class Meter {
 
   /** Begins the measured part: times and rates start from nothing, counts of what breaks the contract are kept. */
   begin(atMicros: number): void {
-    for (const histogram of this.#times.values()) {
-      histogram.reset();
+    for (const [name, histogram] of this.#times) {
+      if (!keptTimes.includes(name)) {
+        histogram.reset();
+      }
     }
     for (const histogram of this.#earlierTimes.values()) {
       histogram.reset();
     }
-    for (const name of ratedCounters) {
+    for (const name of renewedCounters) {
       this.counts[name] = 0;
     }
     this.#earlierCounts = { ...this.counts };

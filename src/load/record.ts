@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Histogram, histogramOf } from "../core/histogram.js";
+import { latencyBuckets } from "../core/latency-buckets.js";
 import { countMetrics, hasRate, type TimeMetric, timeMetrics, type ValueMetric } from "../core/metric.js";
 import { formatMicros } from "../core/quantity.js";
 import type { HistogramRecord, WindowRecord, WorkloadRecord } from "../core/report.js";
@@ -116,7 +117,7 @@ export function windowRecord(window: MeasuredWindow, loopUtilisation: number, ta
     backlog: window.backlog,
     scheduleLagP99Us: lag === undefined ? 0 : finite(lag.quantile(0.99)),
     loopUtilisation: round(loopUtilisation, 3),
-    ...(apply === undefined ? {} : { applyP50Us: finite(apply.quantile(0.5)), applyP99Us: finite(apply.quantile(0.99)) }),
+    ...(apply === undefined ? {} : { applyP50Us: finite(apply.quantile(0.5)), applyP99Us: finite(apply.quantile(0.99)), applyBuckets: latencyBuckets(apply.parts()) }),
     ...(target === undefined ? {} : { target: { cpu: round(target.cpu, 3), rssBytes: target.rssBytes, threads: target.threads, openFiles: target.openFiles } }),
   };
 }
