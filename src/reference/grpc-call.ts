@@ -1,10 +1,10 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 
-import { endings, invalidFilter, malformedFilter, type Ending } from "./ending.js";
+import { endings, grpcStatus, type Ending } from "./ending.js";
 import { readProtobufFilter } from "./filter.js";
 import { MessageReader, statusHeaders } from "./grpc-framing.js";
 import { readCallRequest } from "./grpc-request.js";
-import type { Encoded } from "./log-entry.js";
+import { encodeGrpcMessage, type Encoded } from "./log-entry.js";
 import type { MonitorService } from "./service.js";
 import type { Outlet, Subscription } from "./subscription.js";
 
@@ -16,6 +16,9 @@ const LINGER_MS = 30_000;
 
 /** The same for a deadline, which is said by a reset if the status can't get out at once. */
 const DEADLINE_LINGER_MS = 200;
+
+/** What a deadline is reported as by a fault. */
+const contextError: Ending = { status: grpcStatus.unknown, closeCode: 1011, detail: "context deadline exceeded" };
 
 /** How often is looked whether the trailers have left. */
 const TRAILERS_POLL_MS = 1;
@@ -37,8 +40,18 @@ export function serveGrpcCall(stream: ServerHttp2Stream, headers: IncomingHttpHe
 }
 
 function refuse(stream: ServerHttp2Stream, ending: Ending, service: MonitorService): void {
-  const contentType = service.faults.has("trailers-only-bare") ? {} : { "content-type": "application/grpc" };
+  if (service.faults.has("entry-before-auth") && ending.status === grpcStatus.unauthenticated) {
+    refuseAfterEntry(stream, ending);
+    return;
+  }
+  const contentType = service.faults.has("trailers-only-without-type") ? {} : { "content-type": "application/grpc" };
   respondOnly(stream, { ":status": 200, ...contentType, "grpc-accept-encoding": "identity,gzip", ...statusHeaders(ending) });
+}
+
+function refuseAfterEntry(stream: ServerHttp2Stream, ending: Ending): void {
+  stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+  stream.once("wantTrailers", () => stream.sendTrailers(statusHeaders(ending)));
+  stream.end(encodeGrpcMessage({ sequence: 1, time: new Date().toISOString(), level: "info", source: "alpha", message: "before" }));
 }
 
 function respondOnly(stream: ServerHttp2Stream, headers: Record<string, string | number>): void {
@@ -55,6 +68,7 @@ class GrpcCall implements Outlet {
   readonly #stream: ServerHttp2Stream;
   readonly #service: MonitorService;
   readonly #subscription: Subscription;
+  #responded = false;
   #clientEnded = false;
   #deadline: NodeJS.Timeout | undefined;
   #linger: NodeJS.Timeout | undefined;
@@ -69,11 +83,10 @@ class GrpcCall implements Outlet {
 
   serve(request: { readonly gzip: boolean; readonly timeoutMs: number | undefined }): void {
     const stream = this.#stream;
-    const reader = new MessageReader({ limitBytes: this.#service.limits.filterBytes, gzip: request.gzip });
-    stream.respond(
-      { ":status": 200, "content-type": "application/grpc", "grpc-accept-encoding": "identity,gzip" },
-      { waitForTrailers: true },
-    );
+    const { faults, limits } = this.#service;
+    const flagIgnored = faults.has("compressed-flag-ignored") || faults.has("unknown-encoding-read-as-plain");
+    const reader = new MessageReader({ limitBytes: limits.filterBytes, gzip: request.gzip, flagIgnored });
+    if (!faults.has("headers-late")) this.#respond();
     this.#startDeadline(request.timeoutMs);
     stream.on("data", (chunk: Buffer) => this.#read(reader, chunk));
     stream.on("end", () => this.#readEnd(reader));
@@ -81,13 +94,33 @@ class GrpcCall implements Outlet {
     stream.on("close", () => {
       clearTimeout(this.#deadline);
       clearTimeout(this.#linger);
-      this.#subscription.gone(stream.rstCode === constants.NGHTTP2_NO_ERROR ? "lost" : "cancelled");
+      this.#close();
     });
+  }
+
+  #respond(): void {
+    if (this.#responded) return;
+    this.#responded = true;
+    this.#stream.respond(
+      { ":status": 200, "content-type": "application/grpc", "grpc-accept-encoding": "identity,gzip" },
+      { waitForTrailers: true },
+    );
+  }
+
+  #close(): void {
+    const { session } = this.#stream;
+    const lost = session === undefined || session.destroyed || session.closed;
+    if (!lost && !this.#subscription.over && this.#service.faults.has("goaway-on-cancel")) {
+      session.goaway(constants.NGHTTP2_INTERNAL_ERROR);
+      session.destroy();
+    }
+    this.#subscription.gone(lost ? "lost" : "cancelled");
   }
 
   write(message: Encoded): boolean {
     const stream = this.#stream;
     if (stream.destroyed || stream.closed || stream.writableEnded) return true;
+    this.#respond();
     if (stream.writableCorked === 0) {
       // Entries of one batch leave in one write of the transport.
       stream.cork();
@@ -99,13 +132,24 @@ class GrpcCall implements Outlet {
   finish(ending: Ending): void {
     const stream = this.#stream;
     if (stream.destroyed || stream.closed) return;
+    this.#respond();
     stream.once("wantTrailers", () => {
-      stream.sendTrailers(statusHeaders(ending));
-      this.#stopClientAfterTrailers();
+      stream.sendTrailers(this.#trailers(ending));
+      if (!this.#service.faults.has("early-end-without-reset")) this.#stopClientAfterTrailers();
     });
     stream.end();
     const lingerMs = ending.status === endings.deadline.status ? DEADLINE_LINGER_MS : LINGER_MS;
     this.#linger = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), lingerMs);
+  }
+
+  #trailers(ending: Ending): Record<string, string> {
+    const { faults } = this.#service;
+    // No trailers at all are an empty DATA frame with END_STREAM.
+    if (faults.has("ok-without-trailers") && ending.status === grpcStatus.ok) return {};
+    const headers = statusHeaders(ending);
+    // Header values are sent as Latin-1: this is the UTF-8 as it is.
+    if (faults.has("message-in-raw-utf8")) headers["grpc-message"] = Buffer.from(ending.detail).toString("latin1");
+    return headers;
   }
 
   /** A client that still sends is told to stop (RFC 9113 §8.1), after the trailers: a reset would overtake them in the library's queue. */
@@ -116,25 +160,27 @@ class GrpcCall implements Outlet {
     else setTimeout(() => this.#stopClientAfterTrailers(), TRAILERS_POLL_MS);
   }
 
-  #startDeadline(timeoutMs: number | undefined): void {
-    if (timeoutMs === undefined || timeoutMs > LONGEST_TIMER_MS) return;
+  #startDeadline(requestedMs: number | undefined): void {
+    const { faults } = this.#service;
+    const timeoutMs = requestedMs ?? (faults.has("deadline-by-default") ? 1000 : undefined);
+    if (timeoutMs === undefined || timeoutMs > LONGEST_TIMER_MS || faults.has("deadline-ignored")) return;
+    const ending = faults.has("deadline-as-unknown") ? contextError : endings.deadline;
     // Timers may fire up to a millisecond early; a deadline must not.
-    this.#deadline = setTimeout(() => this.#subscription.finish(endings.deadline), Math.ceil(timeoutMs) + 1);
+    const delayMs = faults.has("deadline-early") ? timeoutMs / 2 : Math.ceil(timeoutMs) + 1;
+    this.#deadline = setTimeout(() => this.#subscription.finish(ending), delayMs);
   }
 
   #read(reader: MessageReader, chunk: Buffer): void {
     if (this.#subscription.over) return;
-    for (const reading of reader.push(chunk)) {
-      if (reading.kind === "refused") this.#subscription.finish(reading.ending);
-      else this.#readMessage(reading.bytes);
+    const readings = reader.push(chunk);
+    if (this.#service.faults.has("frame-is-message")) {
+      readings.splice(1);
+      reader.forget();
     }
-  }
-
-  #readMessage(bytes: Buffer): void {
-    const reading = readProtobufFilter(bytes);
-    if (reading.kind === "filter") this.#subscription.accept(reading.filter);
-    else if (reading.kind === "invalid") this.#subscription.finish(invalidFilter(reading.detail));
-    else if (reading.kind === "malformed") this.#subscription.finish(malformedFilter(reading.detail));
+    for (const reading of readings) {
+      if (reading.kind === "refused") this.#subscription.finish(reading.ending);
+      else this.#subscription.receive(readProtobufFilter(reading.bytes));
+    }
   }
 
   #readEnd(reader: MessageReader): void {

@@ -12,6 +12,8 @@ export interface MessageReaderOptions {
   readonly limitBytes: number;
   /** The call's grpc-encoding is gzip; without it a set compressed flag is an error. */
   readonly gzip: boolean;
+  /** A fault: the flag is not looked at. */
+  readonly flagIgnored: boolean;
 }
 
 const PREFIX_BYTES = 5;
@@ -31,6 +33,11 @@ export class MessageReader {
     return this.#bytes > 0;
   }
 
+  /** Forgets what it holds of an incomplete message. */
+  forget(): void {
+    this.#keep(Buffer.alloc(0));
+  }
+
   /** The messages that a chunk completes, in order; a refusal is the last. */
   push(chunk: Buffer): MessageReading[] {
     this.#chunks.push(chunk);
@@ -38,7 +45,7 @@ export class MessageReader {
     const readings: MessageReading[] = [];
     while (this.#bytes >= PREFIX_BYTES) {
       const held = this.#joined();
-      const flag = held[0] ?? 0;
+      const flag = this.#options.flagIgnored ? 0 : (held[0] ?? 0);
       const length = held.readUInt32BE(1);
       const refusal = this.#refusalOfPrefix(flag, length);
       if (refusal !== undefined) return [...readings, { kind: "refused", ending: refusal }];

@@ -1,7 +1,8 @@
-import { createServer, type Http2Server, type ServerHttp2Session } from "node:http2";
+import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Duplex } from "node:stream";
 
 import { serveGrpcCall } from "./grpc-call.js";
+import { tapHttp2 } from "./http2-tap.js";
 import type { MonitorService } from "./service.js";
 
 /** gRPC on connections that others accept: HTTP/2 with prior knowledge, or after ALPN. */
@@ -25,25 +26,42 @@ const PATIENCE = {
   maxSessionMemory: 256,
 };
 
+/** Above this the library refuses no call. */
+const NO_LIMIT = 0xffffffff;
+
 export function createGrpcServer(service: MonitorService): GrpcServer {
+  const { faults, limits } = service;
+  const overLimitSwallowed = faults.has("calls-over-limit-swallowed");
   const sessions = new Set<ServerHttp2Session>();
   const http2: Http2Server = createServer({
     ...PATIENCE,
-    settings: { maxConcurrentStreams: service.limits.maxConcurrentStreams, enablePush: false },
+    settings: { maxConcurrentStreams: overLimitSwallowed ? NO_LIMIT : limits.maxConcurrentStreams, enablePush: false },
   });
   http2.on("session", (session) => {
     sessions.add(session);
     session.on("error", () => undefined);
     session.once("close", () => sessions.delete(session));
   });
-  http2.on("stream", (stream, headers) => serveGrpcCall(stream, headers, service));
+  const calls = new WeakMap<object, number>();
+  const overLimit = (stream: ServerHttp2Stream): boolean => {
+    const connection = stream.session ?? stream;
+    const open = calls.get(connection) ?? 0;
+    if (open >= limits.maxConcurrentStreams) return true;
+    calls.set(connection, open + 1);
+    stream.once("close", () => calls.set(connection, (calls.get(connection) ?? 1) - 1));
+    return false;
+  };
+  http2.on("stream", (stream, headers) => {
+    if (!overLimitSwallowed || !overLimit(stream)) serveGrpcCall(stream, headers, service);
+  });
   return {
     serve(socket, established): void {
       const onSession = (session: ServerHttp2Session): void => {
         session.once("remoteSettings", established);
       };
       http2.once("session", onSession);
-      http2.emit("connection", socket);
+      const taps = faults.http2();
+      http2.emit("connection", taps.length === 0 ? socket : tapHttp2(socket, taps));
       http2.off("session", onSession);
     },
     goAway(): void {

@@ -1,10 +1,16 @@
 import type { Ending } from "./ending.js";
-import type { Filter } from "./filter.js";
+import type { Filter, FilterReading } from "./filter.js";
 import type { Encoded, LogEntry } from "./log-entry.js";
 import type { Release, Subscription } from "./subscription.js";
 
 /** The seams of a stream: the steps at which it can be made to behave otherwise, and what passes through each. */
 interface SeamValues {
+  /** A text frame; the step reads it. */
+  text: string;
+  /** A ping; the step answers it. */
+  ping: Buffer;
+  /** A message has been read; the step acts on what it turned out to be. */
+  reading: FilterReading;
   /** A filter has arrived; the step puts it in force. */
   filter: Filter;
   /** The client has said that it will send no more; the step ends the stream cleanly. */
@@ -55,6 +61,9 @@ export function composeSeams(outer: StreamSeams, inner: StreamSeams): StreamSeam
       pass(outer, seam, value, (passed) => pass(inner, seam, passed, step));
   const matches = outer.matches ?? inner.matches;
   return {
+    text: chain("text"),
+    ping: chain("ping"),
+    reading: chain("reading"),
     filter: chain("filter"),
     end: chain("end"),
     entry: chain("entry"),

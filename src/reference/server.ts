@@ -1,8 +1,8 @@
 import { createEntryClock } from "./entry-clock.js";
-import type { FaultName } from "./faults.js";
+import { chooseFaults, type FaultName, type Faults } from "./faults.js";
 import { createGrpcServer } from "./grpc-server.js";
 import { readStats, type ServerStats } from "./http-side.js";
-import { listen, type ListenerOptions, type ServerTls } from "./listener.js";
+import { listen, type Listener, type ListenerOptions, type ServerTls } from "./listener.js";
 import { Log } from "./log.js";
 import type { EntryInput } from "./log-entry.js";
 import { defaultLimits, MonitorService, type Limits } from "./service.js";
@@ -47,10 +47,14 @@ const DEFAULT_GRACE_MS = 5000;
 /** Starts a server; rejects with the error of the system where a port can't be had. */
 export async function startReferenceServer(options: ReferenceServerOptions = {}): Promise<ReferenceServer> {
   const host = options.host ?? "127.0.0.1";
-  const faults = new Set<FaultName>(options.faults);
-  const limits = { ...defaultLimits, ...options.limits };
+  const faults = chooseFaults(options.faults ?? []);
+  const limits = limitsWith(options.limits, faults);
+  const listeners: Listener[] = [];
+  const dropConnections = (): void => {
+    for (const listener of listeners) listener.destroyConnections();
+  };
   const log = new Log({ rate: options.rate ?? DEFAULT_RATE, clock: createEntryClock() });
-  const service = new MonitorService({ log, limits, faults, token: options.token, seams: undefined });
+  const service = new MonitorService({ log, limits, faults, token: options.token, seams: faults.seams, crash: dropConnections });
   const grpc = createGrpcServer(service);
   const http = createMonitorHttpServer({ service, allowedOrigins: options.allowedOrigins });
   const common = { host, tls: options.tls, handshakeTimeoutMs: limits.handshakeTimeoutMs, faults };
@@ -63,13 +67,13 @@ export async function startReferenceServer(options: ReferenceServerOptions = {})
       throw error;
     },
   );
-  const listeners = [grpcListener, httpListener];
+  listeners.push(grpcListener, httpListener);
   const s = options.tls === undefined ? "" : "s";
 
   const closeListeners = (): Promise<unknown> => Promise.all(listeners.map((listener) => listener.close()));
   const kill = async (): Promise<void> => {
     const closed = closeListeners();
-    for (const listener of listeners) listener.destroyConnections();
+    dropConnections();
     await closed;
     log.stop();
   };
@@ -85,6 +89,7 @@ export async function startReferenceServer(options: ReferenceServerOptions = {})
     stats: () => readStats(service),
     append: (batch) => log.append(batch),
     async stop({ graceMs = DEFAULT_GRACE_MS } = {}): Promise<void> {
+      if (faults.has("stop-without-goodbye")) return kill();
       const closed = closeListeners();
       service.endAll();
       grpc.goAway();
@@ -94,6 +99,12 @@ export async function startReferenceServer(options: ReferenceServerOptions = {})
     },
     kill,
   };
+}
+
+function limitsWith(given: Partial<Limits> | undefined, faults: Faults): Limits {
+  const limits = { ...defaultLimits, ...given };
+  const off = (faults.has("limit-one-over") ? 1 : 0) - (faults.has("limit-one-under") ? 1 : 0);
+  return { ...limits, filterBytes: limits.filterBytes + off };
 }
 
 async function withinMs(promise: Promise<unknown>, ms: number): Promise<void> {

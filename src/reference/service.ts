@@ -32,6 +32,8 @@ export interface MonitorServiceOptions {
   readonly faults: Faults;
   readonly token: string | undefined;
   readonly seams: SeamFactory | undefined;
+  /** Drops every connection, as a process that dies does. */
+  readonly crash: () => void;
 }
 
 /** What both transports serve: opens streams on the one log, counts them, and ends them all when the server stops. */
@@ -41,6 +43,8 @@ export class MonitorService {
   readonly faults: Faults;
   /** The bearer token that every stream needs; undefined: none. */
   readonly token: string | undefined;
+  /** What a fault does that kills the process. */
+  readonly crash: () => void;
   readonly #seams: SeamFactory | undefined;
   readonly #open = new Set<Subscription>();
 
@@ -49,6 +53,7 @@ export class MonitorService {
     this.limits = options.limits;
     this.faults = options.faults;
     this.token = options.token;
+    this.crash = options.crash;
     this.#seams = options.seams;
   }
 

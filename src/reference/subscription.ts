@@ -1,5 +1,5 @@
-import { endings, type Ending } from "./ending.js";
-import { matches, type Filter } from "./filter.js";
+import { endings, invalidFilter, malformedFilter, type Ending } from "./ending.js";
+import { matches, readJsonFilter, type Filter, type FilterReading } from "./filter.js";
 import type { Log, LogReader } from "./log.js";
 import { LogEntry, type Encoded } from "./log-entry.js";
 import { pass, type SeamFactory, type StreamSeams } from "./seams.js";
@@ -75,6 +75,27 @@ export class Subscription implements LogReader {
 
   get waiting(): number {
     return this.#queue.length - this.#head;
+  }
+
+  /** A text frame arrived. */
+  receiveText(text: string): void {
+    if (this.#over) return;
+    pass(this.#seams, "text", text, (read) => this.receive(readJsonFilter(read)));
+  }
+
+  /** A ping arrived; `answer` sends the pong. */
+  receivePing(payload: Buffer, answer: (payload: Buffer) => void): void {
+    pass(this.#seams, "ping", payload, answer);
+  }
+
+  /** A message arrived and was read. */
+  receive(reading: FilterReading): void {
+    if (this.#over) return;
+    pass(this.#seams, "reading", reading, (read) => {
+      if (read.kind === "filter") this.accept(read.filter);
+      else if (read.kind === "end") this.end();
+      else this.finish(read.kind === "invalid" ? invalidFilter(read.detail) : malformedFilter(read.detail));
+    });
   }
 
   /** A filter arrived: it replaces the one before it, for entries written from here on. */

@@ -2,10 +2,13 @@ import { createServer, STATUS_CODES, type IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 
+import { later } from "./fault.js";
+import type { Faults } from "./faults.js";
 import { serveHttpRequest } from "./http-side.js";
 import type { MonitorService } from "./service.js";
 import { authorized, refusalOfUpgrade, type UpgradeRefusal } from "./upgrade-request.js";
 import { MonitorWebSocket, WebSocketStream } from "./websocket-stream.js";
+import { tapWebSocket } from "./websocket-tap.js";
 
 export interface WebSocketServerOptions {
   readonly service: MonitorService;
@@ -24,17 +27,21 @@ export interface MonitorHttpServer {
 /** How long a refused client may take to read the answer. */
 const REFUSAL_LINGER_MS = 1000;
 
+/** When a service that upgrades with its first message has something to send. */
+const FIRST_HEARTBEAT_MS = 2500;
+
 export function createMonitorHttpServer(options: WebSocketServerOptions): MonitorHttpServer {
   const { service, allowedOrigins } = options;
+  const { faults } = service;
   const webSockets = new WebSocketServer({
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,
     autoPong: false,
     maxPayload: service.limits.filterBytes,
-    skipUTF8Validation: false,
+    skipUTF8Validation: faults.has("utf8-replaced"),
     // The contract has no subprotocol; by default the first one offered would be selected.
-    handleProtocols: () => false,
+    handleProtocols: () => (faults.has("subprotocol-invented") ? "invented" : false),
     WebSocket: MonitorWebSocket,
   });
   const establishments = new WeakMap<Duplex, () => void>();
@@ -63,8 +70,17 @@ export function createMonitorHttpServer(options: WebSocketServerOptions): Monito
       answer(socket, refusal);
       return;
     }
-    webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      if (authorized(request, service)) new WebSocketStream(webSocket, socket, service).serve();
+    if (faults.has("upgrade-waits-for-entry")) later(FIRST_HEARTBEAT_MS, () => accept(request, socket, head));
+    else accept(request, socket, head);
+  }
+  function accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    lendToLibrary(request, faults);
+    const taps = faults.webSocket();
+    // What came with the request is the connection's first read.
+    if (taps.length > 0) socket.unshift(head);
+    const connection = taps.length === 0 ? socket : tapWebSocket(socket, taps);
+    webSockets.handleUpgrade(request, connection, taps.length === 0 ? head : Buffer.alloc(0), (webSocket) => {
+      if (authorized(request, service)) new WebSocketStream(webSocket, connection, service).serve();
       else webSocket.close(1008, "a bearer token is required");
     });
   }
@@ -80,6 +96,12 @@ export function createMonitorHttpServer(options: WebSocketServerOptions): Monito
       for (const socket of plain) if (!busy.has(socket)) socket.destroy();
     },
   };
+}
+
+/** Makes the library take what it would refuse by itself, for the faults that do not look. */
+function lendToLibrary(request: IncomingMessage, faults: Faults): void {
+  if (faults.has("any-version-upgraded")) request.headers["sec-websocket-version"] = "13";
+  if (faults.has("any-key-upgraded")) request.headers["sec-websocket-key"] = Buffer.alloc(16).toString("base64");
 }
 
 function answer(socket: Duplex, refusal: UpgradeRefusal): void {

@@ -1,8 +1,7 @@
 import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
 
-import { endings, invalidFilter, malformedFilter, type Ending } from "./ending.js";
-import { readJsonFilter } from "./filter.js";
+import { endings, type Ending } from "./ending.js";
 import type { Encoded } from "./log-entry.js";
 import type { MonitorService } from "./service.js";
 import type { Outlet, Subscription } from "./subscription.js";
@@ -26,11 +25,23 @@ const REASON_LIMIT_BYTES = 123;
 export class MonitorWebSocket extends WebSocket {
   /** Called with the first Close, before it is answered or sent. */
   onClosing: (() => void) | undefined;
+  /** The client's Close has come after ours. */
+  answered = false;
 
   override close(code?: number, reason?: string | Buffer): void {
-    const began = this.readyState === WebSocket.OPEN;
     // An empty Close of the client is answered by a normal one.
-    super.close(code ?? 1000, reason);
+    this.#close(() => super.close(code ?? 1000, reason));
+  }
+
+  /** Sends an empty Close frame. */
+  closeWithoutCode(): void {
+    this.#close(() => super.close());
+  }
+
+  #close(close: () => void): void {
+    const began = this.readyState === WebSocket.OPEN;
+    this.answered = !began;
+    close();
     if (began) this.onClosing?.();
   }
 }
@@ -42,13 +53,16 @@ export class WebSocketStream implements Outlet {
   readonly streamId = 1;
   readonly #webSocket: MonitorWebSocket;
   readonly #socket: Duplex;
+  readonly #service: MonitorService;
   readonly #subscription: Subscription;
+  #ended = false;
   #waitingPing: Buffer | undefined;
   #closeTimer: NodeJS.Timeout | undefined;
 
   constructor(webSocket: MonitorWebSocket, socket: Duplex, service: MonitorService) {
     this.#webSocket = webSocket;
     this.#socket = socket;
+    this.#service = service;
     this.connection = socket;
     this.#subscription = service.open(this);
   }
@@ -60,12 +74,13 @@ export class WebSocketStream implements Outlet {
     webSocket.on("error", () => undefined);
     webSocket.onClosing = () => this.#closing();
     webSocket.on("message", (data: Buffer, isBinary: boolean) => this.#read(data, isBinary));
-    webSocket.on("ping", (payload: Buffer) => this.#pong(payload));
+    webSocket.on("ping", (payload: Buffer) => this.#subscription.receivePing(payload, (answered) => this.#pong(answered)));
     socket.on("drain", () => {
       if (this.#waitingPing !== undefined) this.#pong(this.#waitingPing);
       this.#subscription.resume();
     });
     socket.once("end", () => {
+      if (this.#ended && !webSocket.answered && this.#service.faults.has("broken-pipe-kills")) this.#service.crash();
       this.#subscription.gone("lost");
       this.#dropAfter(FIN_ANSWER_MS);
     });
@@ -82,7 +97,12 @@ export class WebSocketStream implements Outlet {
   }
 
   finish(ending: Ending): void {
-    this.#webSocket.close(ending.closeCode, truncateReason(ending.detail));
+    const { faults } = this.#service;
+    const clean = ending.closeCode === endings.completed.closeCode;
+    this.#ended = clean;
+    if (clean && faults.has("never-closes")) return;
+    if (clean && faults.has("close-without-code")) this.#webSocket.closeWithoutCode();
+    else this.#webSocket.close(ending.closeCode, truncateReason(ending.detail));
   }
 
   #read(data: Buffer, isBinary: boolean): void {
@@ -91,11 +111,7 @@ export class WebSocketStream implements Outlet {
       this.#subscription.finish(endings.binary);
       return;
     }
-    const reading = readJsonFilter(data.toString("utf8"));
-    if (reading.kind === "filter") this.#subscription.accept(reading.filter);
-    else if (reading.kind === "end") this.#subscription.end();
-    else if (reading.kind === "invalid") this.#subscription.finish(invalidFilter(reading.detail));
-    else this.#subscription.finish(malformedFilter(reading.detail));
+    this.#subscription.receiveText(data.toString("utf8"));
   }
 
   #pong(payload: Buffer): void {
