@@ -8,7 +8,8 @@ import { nearestName } from "../core/suggest.js";
 import { parseYaml } from "../yaml/document.js";
 import { validateYaml } from "../yaml/validate.js";
 import { compileContract, type ContractDraft } from "./compile-contract.js";
-import { loadTypes } from "./grpc-types.js";
+import { loadTypes, typesFromDescriptors } from "./grpc-types.js";
+import { askReflection, type ReflectionAddress } from "./reflection.js";
 import { contractSchema } from "./schema.js";
 
 /** Contracts that come with the harness. */
@@ -20,19 +21,29 @@ export const defaultContract = "logger" satisfies (typeof builtInContracts)[numb
 export interface LoadOptions {
   /** Fills `$namespace`; default: eight random hex digits with `hc-` before them. */
   readonly namespace?: string;
+  /** Whom to ask where the contract says `reflection: true`; without it the contract has no `grpc` then. */
+  readonly reflection?: ReflectionAddress;
 }
 
 /**
  * Loads a contract by path, or by the name of one that comes with the harness.
- * Where its gRPC types come from server reflection, `grpc` is undefined until `resolveReflection` is called.
- * @throws HarnessError `contract` with `file:line:column` as its place; all problems of the file are in one.
+ * @throws HarnessError `contract` with `file:line:column` as its place, all problems of the file in one; `unreachable` when reflection gets no answer.
  */
 export async function loadContract(reference: string, options: LoadOptions = {}): Promise<Contract> {
-  return compileContract(await readContract(reference, options));
+  const draft = await readContract(reference, options);
+  return compileContract(draft.types === "reflection" && options.reflection !== undefined ? await resolveReflection(draft, options.reflection) : draft);
+}
+
+/** The draft with the protobuf types that the server itself gives. */
+async function resolveReflection(draft: ContractDraft, address: ReflectionAddress): Promise<ContractDraft> {
+  const { content, document } = draft;
+  const methods = [content.grpc?.method, typeof content.producer === "object" && "grpc" in content.producer ? content.producer.grpc : undefined];
+  const services = [...new Set(methods.flatMap((method) => (method === undefined ? [] : [method.replace(/^\//, "").replace(/\/.*$/, "")])))];
+  return { ...draft, types: await typesFromDescriptors(document, content, await askReflection(address, services), address.url) };
 }
 
 /** Reads and checks the file; the result becomes a contract once its protobuf types are there. */
-export async function readContract(reference: string, options: LoadOptions = {}): Promise<ContractDraft> {
+async function readContract(reference: string, options: LoadOptions): Promise<ContractDraft> {
   const file = fileOf(reference);
   let text: string;
   try {
