@@ -82,7 +82,8 @@ t.test("each mistake is placed to line and column, with what was meant", (t) => 
   refused(`name: w\nabout: a\nduration: 10 s`, "w.yaml:3:11", /a duration such as/);
   refused(`name: w\nabout: a`, "w.yaml:1:1", /"duration" is missing/);
   refused(`${head}thresholds:\n  - filter-aply p99 < 5ms`, "w.yaml:5:5", /Did you mean "filter-apply"/);
-  refused(`${head}open: { rate: 100 }\neach: [send: a]`, "w.yaml:4:15", /a rate such as/i);
+  refused(`${head}open: { rate: 100 }\neach: [send: a]`, "w.yaml:4:15", /not a text/);
+  refused(`${head}open: { rate: 100/h }\neach: [send: a]`, "w.yaml:4:15", /a rate such as/);
   refused(`${head}open: { spacing: uniform }\neach: [send: a]`, "w.yaml:4:7", /either "rate" or "stages"/);
   refused(`${head}open: { rate: 1/s }`, "w.yaml:4:7", /needs "each"/);
   refused(`${head}open: { rate: 1/s }\nclosed: {}\neach: [send: a]`, "w.yaml:4:1", /either "closed" or "open"/);
