@@ -28,6 +28,11 @@ function explain(target: Target, error: WireError): { readonly message: string; 
         return { message: `${where} answers with a TLS alert.`, hint: `It speaks TLS: write ${secure} instead of ${plain}.` };
       }
       return { message: `${where} answers, but not in HTTP/2: ${error.actual}.`, hint: "Check the port: it belongs to another protocol." };
+    case "NOT_HTTP":
+      if (/^"\\x15\\x03/.test(error.actual)) {
+        return { message: `${where} answers with a TLS alert.`, hint: `It speaks TLS: write ${secure} instead of ${plain}.` };
+      }
+      return { message: `${where} answers, but not in HTTP/1.1 as a WebSocket server does: ${error.actual}.`, hint: "Check the port: it belongs to another protocol, perhaps to gRPC." };
     case "ALPN_MISMATCH":
       return { message: `${where} speaks TLS but does not offer HTTP/2 (ALPN: ${error.actual}).`, hint: "Is this the WebSocket port? gRPC over TLS needs ALPN h2." };
     case "TLS_FAILED":

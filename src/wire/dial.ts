@@ -61,7 +61,7 @@ export function dial(options: DialOptions): Promise<DialledSocket> {
       stream.off("error", onTlsError).off("end", onTlsEnd);
       stream.on("error", ignore);
       if (error === undefined) {
-        resolve({ stream, reset: () => void tcp.resetAndDestroy() });
+        resolve({ stream, reset: () => resetTcp(stream, tcp) });
         return;
       }
       stream.destroy();
@@ -127,6 +127,12 @@ function tlsConnectionOptions(options: DialOptions, tls: TlsOptions, socket: Soc
     ...(servername === undefined ? {} : { servername }),
     ...(options.alpn === undefined ? {} : { ALPNProtocols: [options.alpn] }),
   };
+}
+
+function resetTcp(stream: Duplex, tcp: Socket): void {
+  // While a FIN is on its way out the system refuses a reset, and node would then never close the socket.
+  if (stream.writableEnded && !stream.writableFinished) tcp.destroy();
+  else tcp.resetAndDestroy();
 }
 
 function adopt(stream: Duplex, onChunk: DialOptions["onChunk"]): DialledSocket {

@@ -245,8 +245,9 @@ export class WebSocketConnection {
     if (this.closeReceived !== undefined) return;
     const { code, reason, violation } = parseClosePayload(frame.payload, frame.atByte + frame.headerBytes);
     this.closeReceived = { code, reason, atMicros: this.chunkAtMicros };
+    const ok = violation === undefined || this.violate(violation);
     this.emit({ kind: "close", code, reason, payload: frame.payload, atMicros: this.chunkAtMicros });
-    if (violation !== undefined && !this.violate(violation)) return;
+    if (!ok) return;
     if (this.autoCloseReply && this.closeSent === undefined) void this.sendClose(code);
     this.startCloseTimer();
   }

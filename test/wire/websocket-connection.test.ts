@@ -203,8 +203,8 @@ t.test("an observer reports violations and hears on where framing allows", async
       "text \xff",
       "violation INTERRUPTED_MESSAGE",
       "text again",
-      "close 1005 ",
       "violation BAD_CLOSE_CODE",
+      "close 1005 ",
       "violation DATA_AFTER_CLOSE",
       "text after close",
       "ping ",
@@ -345,6 +345,15 @@ t.test("destroy is a TCP reset", async (t) => {
   t.match(await connection.ended, { tcp: "local" });
   t.equal(await connection.sendPing(), false);
   t.equal(await failed, "ECONNRESET");
+  await peer.close();
+});
+
+t.test("a destroy while FIN is on its way out ends the connection all the same", async (t) => {
+  const peer = await startUpgradedPeer((socket) => void socket.resume());
+  const { connection } = await connect(peer.port);
+  connection.endTcp();
+  connection.destroy();
+  t.match(await connection.ended, { tcp: "local" });
   await peer.close();
 });
 
