@@ -39,7 +39,8 @@ class WireConnection implements Connection {
     this.#signal = signal;
   }
 
-  async open(options: OpenOptions): Promise<MonitorStream> {
+  async open(given: OpenOptions): Promise<MonitorStream> {
+    const options = { ...given, events: untilEnded(given.events) };
     const binding = websocketBindingOf(this.#target);
     const outcome = await this.#upgrade(binding, options);
     if (outcome instanceof WireError) {
@@ -68,7 +69,6 @@ class WireConnection implements Connection {
   async #upgrade(binding: WebSocketBinding, options: OpenOptions): Promise<UpgradeOutcome | WireError> {
     const target = this.#target;
     const signals = [this.#signal, options.signal].filter((signal) => signal !== undefined);
-    let ended = false;
     try {
       return await upgrade({
         host: target.host,
@@ -80,21 +80,27 @@ class WireConnection implements Connection {
         timeoutMs: this.#timeoutMs,
         closeWithinMs,
         signal: signals.length === 0 ? undefined : AbortSignal.any(signals),
-        onFrame: (direction, frame, atMicros) => {
-          // Frames behind the Close frame that ended the stream come after its last event.
-          if (!ended) {
-            options.events({ kind: "frame", atMicros, direction, frame: describeFrame(frame) });
-          }
-          ended ||= direction === "received" && frame.opcode === opcodes.close;
-        },
+        onFrame: (direction, frame, atMicros) => options.events({ kind: "frame", atMicros, direction, frame: describeFrame(frame) }),
       });
     } catch (thrown) {
-      if (thrown instanceof WireError && !/^(CONNECT_|TLS_|NOT_HTTP)/.test(thrown.code)) {
+      if (thrown instanceof WireError && (options.signal?.aborted === true || !/^(CONNECT_|TLS_|NOT_HTTP)/.test(thrown.code))) {
         return thrown;
       }
       throw unreachable(target, thrown);
     }
   }
+}
+
+/** Lets nothing through behind the end: the closing handshake still makes frames. */
+function untilEnded(events: OpenOptions["events"]): OpenOptions["events"] {
+  let over = false;
+  return (event) => {
+    if (over) {
+      return;
+    }
+    over = event.kind === "ended";
+    events(event);
+  };
 }
 
 function endAtOnce(options: OpenOptions, end: StreamEnd, atMicros: number): MonitorStream {
