@@ -11,6 +11,7 @@ interface CommandEntry {
 /** Every command by its name, in the order of the overview. */
 export const commands = {
   run: { about: "Judge a server by the checks of a suite (the default command)", load: async () => (await import("./run.js")).run },
+  load: { about: "Measure a server by a workload: throughput, latency, what was lost", load: async () => (await import("./load.js")).load },
   explain: { about: "Say what a check means and what usually breaks it", load: async () => (await import("./explain.js")).explain },
   list: { about: "List checks, suites, reporters, faults … as names to be fed back", load: async () => (await import("./list.js")).list },
   serve: { about: "Serve the reference monitor, right or with chosen faults", load: async () => (await import("./serve.js")).serve },

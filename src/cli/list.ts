@@ -2,9 +2,11 @@ import { checks } from "../../scenarios/index.js";
 import { topics } from "../conformance/check.js";
 import { builtInContracts } from "../contract/load-contract.js";
 import { HarnessError } from "../core/errors.js";
+import { metrics } from "../core/metric.js";
 import { driverNames } from "../core/stream.js";
 import { didYouMean } from "../core/suggest.js";
 import { loadSuite, suiteNames } from "../harness/suites.js";
+import { loadWorkload, shippedWorkloadNames } from "../load/shipped-workloads.js";
 import { faults } from "../reference/faults.js";
 import { reporters } from "../reporters/index.js";
 import { defineCommand } from "./command.js";
@@ -23,6 +25,8 @@ const lists = {
     rows: () => topics.map((topic): Row => [topic, `${checks.filter(({ id }) => id.startsWith(`${topic}/`)).length} checks`]),
   },
   suites: { about: "suites that come with halfclose", rows: suiteRows },
+  workloads: { about: "workloads that come with halfclose", rows: () => shippedWorkloadNames().map((name): Row => [name, loadWorkload(name).about]) },
+  metrics: { about: "metrics of load runs, for thresholds", rows: () => Object.entries(metrics).map(([name, metric]): Row => [name, metric.about]) },
   contracts: { about: "contracts that come with halfclose", rows: () => builtInContracts.map((name): Row => [name]) },
   reporters: { about: "reporters", rows: () => Object.entries(reporters).map(([name, reporter]): Row => [name, reporter.about]) },
   drivers: { about: "drivers", rows: () => driverNames.map((name): Row => [name]) },

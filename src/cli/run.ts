@@ -1,20 +1,18 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { topics } from "../conformance/check.js";
 import { writeKnownFailing } from "../conformance/known-failing.js";
 import { transports } from "../core/contract.js";
 import { HarnessError, messageOf } from "../core/errors.js";
-import { type Report, reportSchema } from "../core/report.js";
 import { levels } from "../core/verdict.js";
 import { type ConformanceOptions, runConformance } from "../harness/conformance-run.js";
-import { redact } from "../harness/redact.js";
+import { readReport } from "../harness/read-report.js";
 import { commonOptions } from "./command-line.js";
 import { defineCommand, type Invocation } from "./command.js";
 import { connectionOptions, readConnection } from "./connection.js";
-import { interruptible } from "./interrupt.js";
-import { exitCodeOfError } from "./failure.js";
 import type { OptionSpecs } from "./options.js";
 import { createOutput, outputOptions } from "./output.js";
+import { reportingRun } from "./reporting-run.js";
 
 const selection = "Selection";
 const running = "Running";
@@ -63,7 +61,7 @@ async function performRun(invocation: Invocation<typeof options>): Promise<numbe
     ...connection,
     suite: given.suite,
     select: { ids: given.grep, topics: given.topic, levels: given.level, transports: given.transport },
-    ...(given["last-failed"] === true ? { only: await lastFailed(output.resultsPath) } : {}),
+    ...(given["last-failed"] === true ? { only: await lastFailed(console.workingDirectory, output.resultsPath) } : {}),
     jobs: given.jobs,
     seed: given.seed,
     retries: given.retries,
@@ -75,27 +73,7 @@ async function performRun(invocation: Invocation<typeof options>): Promise<numbe
     command: invocation.commandLine,
     secrets: invocation.secrets,
   };
-  let last: (() => Report) | undefined;
-  const outcome = await interruptible(console, (signal) =>
-    runConformance({
-      ...conformance,
-      signal,
-      onEvent: (event) => output.hear(event),
-      onReport: (report) => {
-        last = report;
-        return output.keep(report);
-      },
-    }),
-  );
-  if (outcome.kind === "failed") {
-    if (last !== undefined) {
-      const code = outcome.signalCode ?? exitCodeOfError(outcome.thrown);
-      await output.finishFailed({ ...last(), problems: [redact(messageOf(outcome.thrown), invocation.secrets)], exitCode: code });
-    }
-    throw outcome.thrown;
-  }
-  const report = outcome.signalCode === undefined ? outcome.value : { ...outcome.value, partial: true, exitCode: outcome.signalCode };
-  await output.finish(report);
+  const report = await reportingRun(invocation, output, (hooks) => runConformance({ ...conformance, ...hooks }));
   if (given["write-known-failing"] !== undefined) {
     await writeText(path.resolve(console.workingDirectory, given["write-known-failing"]), writeKnownFailing(report.checks));
   }
@@ -120,20 +98,10 @@ function readShard(text: string, place: string): { readonly index: number; reado
   return { index, count };
 }
 
-async function lastFailed(resultsPath: string): Promise<NonNullable<ConformanceOptions["only"]>> {
-  let report: Report;
-  try {
-    report = JSON.parse(await readFile(resultsPath, "utf8")) as Report;
-  } catch (thrown) {
-    throw new HarnessError("usage", `--last-failed needs the results of the last run: ${messageOf(thrown)}.`, {
-      place: "--last-failed",
-      hint: "run once without it, with the same --output",
-      cause: thrown,
-    });
-  }
-  if (report.schema !== reportSchema) {
-    throw new HarnessError("usage", `${resultsPath} is not a report of this version.`, { place: "--last-failed" });
-  }
+async function lastFailed(folder: string, resultsPath: string): Promise<NonNullable<ConformanceOptions["only"]>> {
+  const report = await readReport(folder, resultsPath).catch((thrown: unknown) => {
+    throw new HarnessError("usage", `--last-failed needs the results of the last run: ${messageOf(thrown)}`, { place: "--last-failed", hint: "run once without it, with the same --output", cause: thrown });
+  });
   const failed = report.checks.filter(({ status }) => status === "failed" || status === "broken");
   if (failed.length === 0) {
     throw new HarnessError("nothing-selected", "Nothing failed in the last run.", { place: "--last-failed" });

@@ -6,17 +6,17 @@ import type { Check } from "../conformance/check.js";
 import { judgeKnownFailing, type KnownFailure, parseKnownFailing } from "../conformance/known-failing.js";
 import { joinRepeats } from "../conformance/repeat.js";
 import { runChecks, type RunOutcome, type Task } from "../conformance/run.js";
-import { selectTasks, shardOf, type Selection } from "../conformance/select.js";
+import { everything, selectTasks, shardOf, type Selection } from "../conformance/select.js";
 import { judgeGates, type Suite } from "../conformance/suite.js";
 import type { Transport } from "../core/contract.js";
 import { HarnessError, messageOf } from "../core/errors.js";
-import { combineExitCodes, exitCodeOf, exitCodes } from "../core/exit-code.js";
-import { type CheckRecord, type GateRecord, type Report, reportSchema, type RunEvent } from "../core/report.js";
-import { describeEnvironment } from "./environment.js";
+import type { CheckRecord, Report, RunEvent, WorkloadRecord } from "../core/report.js";
+import { loadWorkload } from "../load/shipped-workloads.js";
+import { assembleReport, type ReportFrame } from "./assemble-report.js";
+import { performWorkload } from "./load-run.js";
 import { redact } from "./redact.js";
-import { loadSuite } from "./suites.js";
+import { defaultSuite, loadSuite } from "./suites.js";
 import { openSurroundings, type Surroundings, type SurroundingsOptions } from "./surroundings.js";
-import { harnessVersion } from "./version.js";
 
 /** What a conformance run needs to know; every part but the URLs has a default. */
 export interface ConformanceOptions extends SurroundingsOptions {
@@ -47,46 +47,48 @@ export interface ConformanceOptions extends SurroundingsOptions {
   readonly onReport?: (report: () => Report) => void | Promise<void>;
 }
 
-/** What stays the same in every state of a run's report. */
-interface Frame {
-  readonly options: ConformanceOptions;
-  readonly suite: Suite;
-  readonly seed: number;
-  readonly startedAt: string;
-  readonly startMs: number;
-  readonly secrets: readonly string[];
-}
-
 /**
  * Judges a target: the whole of `halfclose run`, without its output.
  * @throws HarnessError when nothing could be judged; what was judged before is in the last report given to `onReport`.
  */
 export async function runConformance(options: ConformanceOptions): Promise<Report> {
   const folder = options.folder ?? ".";
-  const suite = await loadSuite(options.suite ?? "conformance", folder);
+  const suite = await loadSuite(options.suite ?? defaultSuite, folder);
   const known = options.knownFailing === undefined ? [] : await readKnownFailing(folder, options.knownFailing);
   const checks = options.checks ?? catalogue;
-  const tasksFor = (available: readonly Transport[]): Task[] => chooseTasks(options, suite, checks, available);
   const surroundings = await openSurroundings(options);
-  const frame: Frame = {
-    options,
-    suite,
-    seed: options.seed ?? randomSeed(),
-    startedAt: new Date().toISOString(),
-    startMs: performance.now(),
-    secrets: [...(options.secrets ?? []), ...surroundings.reach.secrets],
-  };
   try {
-    const tasks = tasksFor(Object.keys(surroundings.targets) as Transport[]);
-    return await judge(frame, surroundings, tasks, { known, checks });
+    const tasks = chooseTasks(options, suite, checks, Object.keys(surroundings.targets) as Transport[]);
+    const frame: ReportFrame = {
+      command: options.command ?? ["halfclose", "run", ...options.urls],
+      suite: suite.name,
+      seed: options.seed ?? randomSeed(),
+      startedAt: new Date().toISOString(),
+      startMs: performance.now(),
+      targetName: options.targetName,
+      startCommand: options.start?.command,
+      secrets: [...(options.secrets ?? []), ...surroundings.reach.secrets],
+    };
+    return await judge({ options, frame, surroundings, suite, known, checks, tasks });
   } finally {
     await surroundings.close();
   }
 }
 
+/** One run, ready to begin. */
+interface Run {
+  readonly options: ConformanceOptions;
+  readonly frame: ReportFrame;
+  readonly surroundings: Surroundings;
+  readonly suite: Suite;
+  readonly known: readonly KnownFailure[];
+  readonly checks: readonly Check[];
+  readonly tasks: readonly Task[];
+}
+
 function chooseTasks(options: ConformanceOptions, suite: Suite, checks: readonly Check[], available: readonly Transport[]): Task[] {
-  const narrowed: Selection = { ids: [], topics: [], levels: [], transports: [], ...options.select };
-  const ofSuite: Selection = options.checks === undefined ? { ...suite.select, transports: [] } : { ids: [], topics: [], levels: [], transports: [] };
+  const narrowed: Selection = { ...everything, ...options.select };
+  const ofSuite: Selection = options.checks === undefined ? { ...everything, ...suite.select } : everything;
   let tasks = selectTasks(checks, [ofSuite, narrowed], available);
   const { only, shard } = options;
   if (only !== undefined) {
@@ -101,23 +103,42 @@ function chooseTasks(options: ConformanceOptions, suite: Suite, checks: readonly
   return tasks;
 }
 
-async function judge(
-  frame: Frame,
-  surroundings: Surroundings,
-  tasks: readonly Task[],
-  rest: { readonly known: readonly KnownFailure[]; readonly checks: readonly Check[] },
-): Promise<Report> {
-  const { options, suite, seed } = frame;
+async function judge(run: Run): Promise<Report> {
+  const { options, frame, surroundings, suite } = run;
   const records: CheckRecord[] = [];
-  const repeat = options.repeat ?? 1;
-  const total = tasks.length * repeat;
-  const partial = (): Report =>
-    makeReport(frame, surroundings, { records: withReproduce(frame, surroundings, records), gates: [], problems: [], partial: true });
+  const total = run.tasks.length * (options.repeat ?? 1);
+  const partial = (): Report => assembleReport(frame, surroundings, { checks: withReproduce(run, records), partial: true });
   await options.onReport?.(partial);
   options.onEvent?.({ kind: "started", total, urls: surroundings.shownUrls });
+  const outcomes = await performRounds(run, (record) => {
+    records.push(record);
+    options.onEvent?.({ kind: "check-finished", record: redact(record, frame.secrets), done: records.length, total });
+    void options.onReport?.(partial);
+  });
+  const interrupted = options.signal?.aborted === true;
+  const judged = judgeKnownFailing(
+    joinRepeats(outcomes.map((outcome) => outcome.records)),
+    run.known,
+    run.checks.map(({ id }) => id),
+  );
+  const checks = withReproduce(run, judged.records);
+  const death = surroundings.death();
+  const workloads = interrupted || death !== undefined ? [] : await performWorkloads(run);
+  const report = assembleReport(frame, surroundings, {
+    checks,
+    workloads,
+    gates: [...judgeGates(suite, checks), ...(interrupted ? [] : judged.gates)],
+    problems: [...new Set([...outcomes.flatMap((outcome) => outcome.problems), ...(death === undefined ? [] : [`${death}; it printed last: ${surroundings.log().slice(-500)}`])])],
+    partial: interrupted,
+    targetDied: death !== undefined || outcomes.some((outcome) => outcome.targetDied),
+  });
+  options.onEvent?.({ kind: "finished", report });
+  return report;
+}
 
+async function performRounds({ options, frame, surroundings, tasks }: Run, onRecord: (record: CheckRecord) => void): Promise<RunOutcome[]> {
   const outcomes: RunOutcome[] = [];
-  for (let round = 0; round < repeat && options.signal?.aborted !== true; round++) {
+  for (let round = 0; round < (options.repeat ?? 1) && options.signal?.aborted !== true; round++) {
     outcomes.push(
       await runChecks({
         contract: surroundings.contract,
@@ -125,128 +146,68 @@ async function judge(
         drivers: surroundings.drivers,
         tasks,
         producer: surroundings.producer,
-        ...(surroundings.producerMissing === undefined ? {} : { producerMissing: surroundings.producerMissing }),
         probe: surroundings.probe,
         bounds: surroundings.bounds,
-        seed: (seed + round) >>> 0,
+        seed: (frame.seed + round) >>> 0,
         ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
         ...(options.retries === undefined ? {} : { retries: options.retries }),
         ...(options.maxFailures === undefined ? {} : { maxFailures: options.maxFailures }),
         ...(surroundings.restart === undefined ? {} : { restart: surroundings.restart }),
         ...(options.signal === undefined ? {} : { signal: options.signal }),
         onStart: ({ check, transport }) => options.onEvent?.({ kind: "check-started", id: check.id, transport }),
-        onRecord: (record) => {
-          records.push(record);
-          const event: RunEvent = { kind: "check-finished", record: redact(record, frame.secrets), done: records.length, total };
-          options.onEvent?.(event);
-          void options.onReport?.(partial);
-        },
+        onRecord,
       }),
     );
   }
-  const interrupted = options.signal?.aborted === true;
-  const joined = joinRepeats(outcomes.map((outcome) => outcome.records));
-  const judged = judgeKnownFailing(
-    joined,
-    rest.known,
-    rest.checks.map(({ id }) => id),
-  );
-  const problems = [
-    ...new Set([...outcomes.flatMap((outcome) => outcome.problems), ...(surroundings.death() === undefined ? [] : [surroundings.death() as string])]),
-  ];
-  const targetDied = surroundings.death() !== undefined || outcomes.some((outcome) => outcome.targetDied);
-  const report = makeReport(frame, surroundings, {
-    records: withReproduce(frame, surroundings, judged.records),
-    gates: [...judgeGates(suite, judged.records), ...(interrupted ? [] : judged.gates)],
-    problems,
-    partial: interrupted,
-    targetDied,
-  });
-  options.onEvent?.({ kind: "finished", report });
-  return report;
+  return outcomes;
 }
 
-function makeReport(
-  frame: Frame,
-  surroundings: Surroundings,
-  found: {
-    readonly records: readonly CheckRecord[];
-    readonly gates: readonly GateRecord[];
-    readonly problems: readonly string[];
-    readonly partial: boolean;
-    readonly targetDied?: boolean;
-  },
-): Report {
-  const { options, suite } = frame;
-  const report = {
-    schema: reportSchema,
-    harness: { name: "halfclose", version: harnessVersion() },
-    command: options.command ?? ["halfclose", "run", ...options.urls],
-    startedAt: frame.startedAt,
-    elapsedMs: Math.round(performance.now() - frame.startMs),
-    seed: frame.seed,
-    target: {
-      urls: surroundings.shownUrls,
-      contract: { name: surroundings.contract.name, source: surroundings.contract.source, hash: surroundings.contract.hash },
-      suite: suite.name,
-      identity: options.targetName,
-      start: options.start?.command,
-    },
-    environment: describeEnvironment(),
-    partial: found.partial,
-    checks: found.records,
-    workloads: [],
-    gates: found.gates,
-    problems: found.problems,
-  } as const;
-  return redact({ ...report, exitCode: exitCodeFor(report, found.targetDied === true) }, frame.secrets);
-}
-
-/** A target that died explains what is broken: that is no bug of the harness. */
-function exitCodeFor(report: Pick<Report, "checks" | "workloads" | "gates">, targetDied: boolean): number {
-  if (!targetDied) {
-    return exitCodeOf(report);
+/** The workloads that the suite names, one after the other. */
+async function performWorkloads({ options, frame, surroundings, suite }: Run): Promise<WorkloadRecord[]> {
+  const records: WorkloadRecord[] = [];
+  for (const name of suite.workloads) {
+    records.push(await performWorkload(surroundings, { workload: loadWorkload(name), seed: frame.seed, signal: options.signal, onEvent: options.onEvent }));
   }
-  const rest = exitCodeOf({ ...report, checks: report.checks.filter(({ status }) => status !== "broken") });
-  return combineExitCodes([exitCodes.target, rest]);
+  return records;
 }
 
 /** Adds to what did not pass the line that runs just that again. */
-function withReproduce(frame: Frame, surroundings: Surroundings, records: readonly CheckRecord[]): CheckRecord[] {
+function withReproduce(run: Run, records: readonly CheckRecord[]): CheckRecord[] {
   return records.map((record) =>
-    ["failed", "warned", "broken", "known-failing"].includes(record.status) ? { ...record, reproduce: reproduceLine(frame, surroundings, record) } : record,
+    ["failed", "warned", "broken", "known-failing"].includes(record.status) ? { ...record, reproduce: reproduceLine(run, record) } : record,
   );
 }
 
-function reproduceLine({ options, seed }: Frame, surroundings: Surroundings, record: CheckRecord): string {
+function reproduceLine({ options, frame, surroundings }: Run, record: CheckRecord): string {
   const words = ["halfclose", "run"];
   if (options.start === undefined) {
     words.push(...surroundings.shownUrls);
   } else {
     words.push("--start", options.start.command, ...options.urls);
   }
-  const value = (name: string, text: string | undefined): void => {
-    if (text !== undefined) {
-      words.push(`--${name}`, text);
+  const given: readonly (readonly [name: string, value: string | undefined])[] = [
+    ["contract", options.contract],
+    ["http-url", options.httpUrl],
+    ...(options.headers ?? []).map((header) => ["header", header] as const),
+    ["token", options.token],
+    ["ca", options.ca],
+    ["cert", options.cert],
+    ["key", options.key],
+    ["servername", options.servername],
+    ["driver", options.driver === "library" ? "library" : undefined],
+    ["grep", record.id],
+    ["transport", record.transport],
+    ["seed", String(frame.seed)],
+  ];
+  for (const [name, value] of given) {
+    if (value !== undefined) {
+      words.push(`--${name}`, value);
     }
-  };
-  value("contract", options.contract);
-  value("http-url", options.httpUrl);
-  for (const header of options.headers ?? []) {
-    value("header", header);
   }
-  value("token", options.token);
-  value("ca", options.ca);
   if (options.insecure === true) {
     words.push("--insecure");
   }
-  if (options.driver === "library") {
-    words.push("--driver", "library");
-  }
-  value("grep", record.id);
-  value("transport", record.transport);
-  value("seed", String(seed));
-  return redact(words.map(quoteForShell).join(" "), surroundings.reach.secrets);
+  return redact(words.map(quoteForShell).join(" "), frame.secrets);
 }
 
 /** A word as a POSIX shell takes it. */
@@ -268,6 +229,7 @@ async function readKnownFailing(folder: string, file: string): Promise<KnownFail
   return parseKnownFailing(text, file);
 }
 
-function randomSeed(): number {
+/** A seed for a run that was given none. */
+export function randomSeed(): number {
   return Math.floor(Math.random() * 2 ** 31);
 }

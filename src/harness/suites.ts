@@ -11,6 +11,9 @@ export function packageFolder(name: string): string {
   return fileURLToPath(new URL(`../../../${name}/`, import.meta.url));
 }
 
+/** Used when none is named. */
+export const defaultSuite = "conformance";
+
 /** Names of the suites that come with the harness, in order. */
 export async function suiteNames(): Promise<string[]> {
   const files = await readdir(packageFolder("suites"));

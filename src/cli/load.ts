@@ -1,0 +1,60 @@
+import { runWorkload } from "../harness/load-run.js";
+import { readReport } from "../harness/read-report.js";
+import { commonOptions } from "./command-line.js";
+import { defineCommand, type Invocation } from "./command.js";
+import { connectionOptions, readConnection } from "./connection.js";
+import type { OptionSpecs } from "./options.js";
+import { createOutput, outputOptions } from "./output.js";
+import { reportingRun } from "./reporting-run.js";
+
+const group = "Load";
+
+const options = {
+  ...connectionOptions,
+  duration: { kind: "duration", short: "d", group, value: "TIME", about: "How long it is measured; default: the workload's" },
+  streams: { kind: "whole", least: 1, most: 1_000_000, short: "n", group, value: "N", about: "Streams of its first group; default: the workload's" },
+  threshold: { kind: "texts", short: "t", group, value: "RULE", about: "Instead of the workload's: 'filter-apply p99 < 50ms'" },
+  baseline: { kind: "text", group, value: "FILE", about: "results.json that thresholds with `vs baseline` compare with" },
+  seed: { kind: "whole", least: 0, most: 2 ** 32 - 1, group, about: "Seed of all schedules; default: a new one, which the report names" },
+  "target-name": { kind: "text", group, value: "NAME", about: "What the report calls the target" },
+  ...outputOptions,
+  color: commonOptions.color,
+} as const satisfies OptionSpecs;
+
+/** Measures a server. */
+export const load = defineCommand({
+  usage: "<workload> [url..]",
+  about: "Performs a workload on many streams and measures: entries a second, how soon a filter applies, what was lost, late or out of place. Every entry is verified.",
+  examples: [
+    ["halfclose load throughput grpc://localhost:50051", "as many entries as the server gives"],
+    ["halfclose load filter-churn ws://localhost:8080 -d 10s -t 'filter-apply p99 < 50ms'", "how soon a filter applies, with a limit"],
+    ["halfclose list workloads", "what there is"],
+  ],
+  options,
+  arity: [1, 9],
+  run: (invocation) => performLoad(invocation),
+});
+
+async function performLoad(invocation: Invocation<typeof options>): Promise<number> {
+  const { options: given, console } = invocation;
+  const [workload = "", ...urls] = invocation.arguments;
+  const output = createOutput(given, console);
+  const connection = readConnection({ ...invocation, arguments: urls });
+  const baseline = given.baseline === undefined ? undefined : await readReport(console.workingDirectory, given.baseline);
+  const report = await reportingRun(invocation, output, (hooks) =>
+    runWorkload({
+      ...connection,
+      ...hooks,
+      workload,
+      durationSeconds: given.duration === undefined ? undefined : given.duration / 1000,
+      streams: given.streams,
+      thresholds: given.threshold.length === 0 ? undefined : given.threshold,
+      baseline,
+      seed: given.seed,
+      targetName: given["target-name"],
+      command: invocation.commandLine,
+      secrets: invocation.secrets,
+    }),
+  );
+  return report.exitCode;
+}

@@ -1,0 +1,126 @@
+import { performance } from "node:perf_hooks";
+import { HarnessError } from "../core/errors.js";
+import type { Report, RunEvent, WorkloadRecord } from "../core/report.js";
+import type { Workload } from "../core/workload.js";
+import { runLoad, type RunLoadOptions } from "../load/run-load.js";
+import { loadWorkload } from "../load/shipped-workloads.js";
+import { readGroupUsage } from "../surroundings/process-group.js";
+import { assembleReport, type ReportFrame } from "./assemble-report.js";
+import { openSurroundings, type Surroundings, type SurroundingsOptions } from "./surroundings.js";
+
+/** What one workload needs beside a target. */
+export interface WorkloadOptions {
+  readonly workload: Workload;
+  readonly seed: number;
+  readonly durationSeconds?: number | undefined;
+  readonly streams?: number | undefined;
+  readonly thresholds?: readonly string[] | undefined;
+  readonly baseline?: WorkloadRecord | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: ((event: RunEvent) => void) | undefined;
+}
+
+/** What a load run needs to know. */
+export interface LoadOptions extends SurroundingsOptions {
+  /** Name of a workload that comes with the harness, or a path. */
+  readonly workload: string;
+  readonly durationSeconds?: number | undefined;
+  readonly streams?: number | undefined;
+  /** Instead of the workload's: `filter-apply p99 < 50ms`. */
+  readonly thresholds?: readonly string[] | undefined;
+  readonly baseline?: Report | undefined;
+  readonly seed?: number | undefined;
+  readonly targetName?: string | undefined;
+  readonly command?: readonly string[];
+  readonly secrets?: readonly string[];
+  readonly onEvent?: (event: RunEvent) => void;
+  /** Called once before anything is sent; the report says `partial`. */
+  readonly onReport?: (report: () => Report) => void | Promise<void>;
+}
+
+/**
+ * Performs a workload against a target: the whole of `halfclose load`, without its output.
+ * @throws HarnessError when nothing could be measured.
+ */
+export async function runWorkload(options: LoadOptions): Promise<Report> {
+  const workload = loadWorkload(options.workload);
+  const surroundings = await openSurroundings(options);
+  const seed = options.seed ?? Math.floor(Math.random() * 2 ** 31);
+  const frame: ReportFrame = {
+    command: options.command ?? ["halfclose", "load", options.workload, ...options.urls],
+    suite: workload.name,
+    seed,
+    startedAt: new Date().toISOString(),
+    startMs: performance.now(),
+    targetName: options.targetName,
+    startCommand: options.start?.command,
+    secrets: [...(options.secrets ?? []), ...surroundings.reach.secrets],
+  };
+  try {
+    await options.onReport?.(() => assembleReport(frame, surroundings, { partial: true }));
+    options.onEvent?.({ kind: "started", total: 0, urls: surroundings.shownUrls });
+    const record = await performWorkload(surroundings, {
+      workload,
+      seed,
+      durationSeconds: options.durationSeconds,
+      streams: options.streams,
+      thresholds: options.thresholds,
+      baseline: options.baseline === undefined ? undefined : baselineOf(options.baseline, workload.name),
+      signal: options.signal,
+      onEvent: options.onEvent,
+    });
+    const death = surroundings.death();
+    const report = assembleReport(frame, surroundings, {
+      workloads: [record],
+      problems: death === undefined ? [] : [death],
+      partial: options.signal?.aborted === true,
+      targetDied: death !== undefined,
+    });
+    options.onEvent?.({ kind: "finished", report });
+    return report;
+  } finally {
+    await surroundings.close();
+  }
+}
+
+/** Performs one workload on open surroundings. */
+export function performWorkload(surroundings: Surroundings, options: WorkloadOptions): Promise<WorkloadRecord> {
+  const { producer, contract } = surroundings;
+  const sampleTarget = (): ReturnType<NonNullable<RunLoadOptions["sampleTarget"]>> => {
+    const group = surroundings.processGroup();
+    const usage = group === undefined ? undefined : readGroupUsage(group);
+    return usage === undefined ? undefined : { cpuSeconds: usage.cpuMicros / 1_000_000, rssBytes: usage.rssBytes, threads: usage.threads, openFiles: usage.openFiles };
+  };
+  const produce: RunLoadOptions["produce"] =
+    producer === undefined
+      ? undefined
+      : async (filter, count) => {
+          const draft = contract.draft([filter], []);
+          const outcome = draft === undefined ? undefined : await producer.produce(Array.from({ length: count }, () => draft));
+          if (outcome?.kind !== "produced") {
+            throw new HarnessError("workload", `The producer wrote no entry that matches "${filter.name}": ${outcome?.reason ?? "the contract gives no way to make one"}.`);
+          }
+        };
+  return runLoad({
+    workload: options.workload,
+    targets: Object.values(surroundings.targets),
+    drivers: Object.values(surroundings.drivers),
+    seed: options.seed,
+    sampleTarget,
+    ...(produce === undefined ? {} : { produce }),
+    ...(options.durationSeconds === undefined ? {} : { durationSeconds: options.durationSeconds }),
+    ...(options.streams === undefined ? {} : { streams: options.streams }),
+    ...(options.thresholds === undefined ? {} : { thresholds: options.thresholds }),
+    ...(options.baseline === undefined ? {} : { baseline: options.baseline }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
+  });
+}
+
+function baselineOf(report: Report, name: string): WorkloadRecord {
+  const record = report.workloads.find((workload) => workload.name === name);
+  if (record === undefined) {
+    throw new HarnessError("usage", `The baseline has no workload "${name}"; it has: ${report.workloads.map((workload) => workload.name).join(", ") || "none"}.`, { place: "--baseline" });
+  }
+  return record;
+}
