@@ -94,8 +94,7 @@ export async function flowOf(session: Session, conversation: Conversation, filte
     }
     tokens.push(...produced.tokens);
   }
-  const last = tokens.at(-1);
-  if (last === undefined || session.contract.entries.token === undefined) {
+  if (tokens.length === 0) {
     const lacked = session.supply.lacks([filter], []);
     if (lacked !== undefined) {
       unproven(lacked);
@@ -104,10 +103,7 @@ export async function flowOf(session: Session, conversation: Conversation, filte
     await session.until(() => (conversation.arrivals.length - from >= count || conversation.end !== undefined ? true : undefined), 200, { quiet: true });
     return [];
   }
-  const found = await arrivalOf(session, conversation, last);
-  if (found === undefined) {
-    fail(`the last of ${tokens.length} matching entries within ${session.bounds.applyMs} ms`, conversation.end === undefined ? `it did not come; ${conversation.arrivals.length} entries came in all` : "the stream ended first");
-  }
+  await session.barrier(conversation, filter);
   return tokens;
 }
 

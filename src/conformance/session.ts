@@ -248,30 +248,34 @@ export function createSession(context: RunContext, transport: Transport, seed: n
         throw new Error("a barrier needs a filter in effect");
       }
       const since = conversation.arrivals.length;
-      const produced = await supply.produce([filter], []);
-      if (produced.kind === "unavailable") {
-        const lacked = supply.lacks([filter], []);
-        if (lacked !== undefined) {
-          unproven(lacked);
-        }
+      const lacked = supply.lacks([filter], []);
+      if (lacked !== undefined) {
+        unproven(lacked);
+      }
+      if (supply.producer.kind !== "ready") {
         // Entries that come by themselves: the third after the act was written after it.
         return awaitArrival(session, conversation, () => conversation.arrivals[since + 2], `a further entry that matches "${filter.name}"`);
       }
-      const token = produced.tokens[0];
+      // Any one of several will do: whether none is lost is the question of other checks.
+      const written = new Set<string>();
+      const stop = sentinels(session, [filter], [], (token) => written.add(token));
       let cursor = since;
       return awaitArrival(
         session,
         conversation,
         () => {
           for (; cursor < conversation.arrivals.length; cursor++) {
-            if (conversation.arrivals[cursor]?.token === token) {
-              return conversation.arrivals[cursor];
+            const arrival = conversation.arrivals[cursor];
+            if (arrival?.token !== undefined && written.has(arrival.token)) {
+              return arrival;
             }
           }
+          // The answer of the producer may come after the entry itself.
+          cursor = Math.max(since, cursor - 256);
           return undefined;
         },
-        `the entry "${token ?? ""}", written after the filter "${filter.name}" was in effect, within ${context.bounds.applyMs} ms`,
-      );
+        `an entry written after the filter "${filter.name}" was in effect, within ${context.bounds.applyMs} ms`,
+      ).finally(stop);
     },
     async ends(conversation, boundMs = context.bounds.endMs) {
       const end = await session.until(() => conversation.end, boundMs);
@@ -332,7 +336,7 @@ async function withinMs(promise: Promise<void>, ms: number): Promise<{ readonly 
 }
 
 /** Makes such entries every 60 ms until stopped: a filter takes effect at a time that nobody announces. */
-function sentinels(session: Session, yes: readonly Filter[], no: readonly Filter[]): () => void {
+function sentinels(session: Session, yes: readonly Filter[], no: readonly Filter[], written?: (token: string) => void): () => void {
   if (session.supply.producer.kind !== "ready") {
     return () => undefined;
   }
@@ -340,6 +344,12 @@ function sentinels(session: Session, yes: readonly Filter[], no: readonly Filter
   let timer: NodeJS.Timeout | undefined;
   const next = async (): Promise<void> => {
     const produced = await session.supply.produce(yes, no);
+    if (produced.kind === "produced") {
+      for (const token of produced.tokens) {
+        written?.(token);
+      }
+      session.waiter.poke();
+    }
     if (!stopped && produced.kind === "produced") {
       timer = setTimeout(() => void next(), sentinelEveryMs);
     } else if (!stopped && produced.kind === "unavailable") {
