@@ -53,7 +53,7 @@ export class FrameReader {
     const frame = this.#frame;
     while (end - at >= FRAME_HEADER_BYTES && !this.#stopped) {
       const length = ((chunk[at] as number) << 16) | ((chunk[at + 1] as number) << 8) | (chunk[at + 2] as number);
-      if (length > this.#maxFrameBytes) throw this.#tooLong(length, chunk[at + 3] as number, base + at);
+      if (length > this.#maxFrameBytes) throw this.#tooLong(length, base + at);
       const next = at + FRAME_HEADER_BYTES + length;
       if (next > end) break;
       frame.type = chunk[at + 3] as number;
@@ -73,11 +73,11 @@ export class FrameReader {
   /** Completes the carried frame from the chunk's head and hands it out; returns where the chunk's own frames begin. */
   #finishCarried(chunk: Buffer, start: number, end: number): number {
     let at = this.#take(chunk, start, end, FRAME_HEADER_BYTES);
+    const atByte = this.#receivedBytes + at - start - this.#carried;
+    this.#checkCarriedLength(atByte);
     if (this.#carried < FRAME_HEADER_BYTES) return at;
     const carry = this.#carry;
     const length = carry.readUIntBE(0, 3);
-    const atByte = this.#receivedBytes + at - start - this.#carried;
-    if (length > this.#maxFrameBytes) throw this.#tooLong(length, carry[3] as number, atByte);
     const whole = FRAME_HEADER_BYTES + length;
     at = this.#take(chunk, at, end, whole);
     if (this.#carried < whole) return at;
@@ -108,6 +108,14 @@ export class FrameReader {
     this.#reserve(end - start);
     chunk.copy(this.#carry, 0, start, end);
     this.#carried = end - start;
+    this.#checkCarriedLength(this.#receivedBytes - this.#carried);
+  }
+
+  // Before the header is whole: a peer that speaks something else may say no more than this.
+  #checkCarriedLength(atByte: number): void {
+    if (this.#carried < 3) return;
+    const length = this.#carry.readUIntBE(0, 3);
+    if (length > this.#maxFrameBytes) throw this.#tooLong(length, atByte);
   }
 
   // Grows with what has come, never with what a header promises.
@@ -118,11 +126,11 @@ export class FrameReader {
     this.#carry = larger;
   }
 
-  #tooLong(length: number, type: number, atByte: number): WireError {
+  #tooLong(length: number, atByte: number): WireError {
     this.#stopped = true;
     return new WireError("FRAME_SIZE_ERROR", {
       expected: `a frame of at most ${this.#maxFrameBytes} bytes (RFC 9113 4.2)`,
-      actual: `${frameName(type)} of ${length} bytes`,
+      actual: `one of ${length} bytes`,
       atByte,
     });
   }

@@ -17,6 +17,8 @@ export interface ClientFrame {
 export class PeerConnection {
   readonly socket: Socket;
   readonly received: ClientFrame[] = [];
+  /** Do not answer the client's FIN with ours. */
+  stayOpen = false;
   readonly #encoder = new HpackEncoder();
   #wake: () => void = () => {};
 
@@ -35,7 +37,7 @@ export class PeerConnection {
       prefaceBytes -= skipped;
       reader.push(chunk, skipped, chunk.length);
     });
-    socket.on("end", () => socket.end());
+    socket.on("end", () => this.stayOpen || socket.end());
     socket.on("close", () => this.#wake());
   }
 
