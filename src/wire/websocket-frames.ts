@@ -230,12 +230,14 @@ export class FrameDecoder {
   }
 }
 
-function headerLength(secondByte: number): number {
+/** Bytes of the header whose second byte this is. */
+export function headerLength(secondByte: number): number {
   const length = secondByte & 0x7f;
   return 2 + (length === 126 ? 2 : length === 127 ? 8 : 0) + (secondByte >= 0x80 ? 4 : 0);
 }
 
-function parseHeader(bytes: Uint8Array, headerBytes: number, atByte: number): FrameHeader {
+/** The header in `bytes[0, headerBytes)`. */
+export function parseHeader(bytes: Uint8Array, headerBytes: number, atByte: number): FrameHeader {
   const first = bytes[0]!;
   const second = bytes[1]!;
   const view = new DataView(bytes.buffer, bytes.byteOffset, headerBytes);
