@@ -1,11 +1,12 @@
 import { createEntryClock } from "./entry-clock.js";
-import { chooseFaults, type FaultName, type Faults } from "./faults.js";
+import { chooseFaults, joinSeams, type FaultName, type Faults } from "./faults.js";
 import { createGrpcServer } from "./grpc-server.js";
 import { readStats, type ServerStats } from "./http-side.js";
 import { listen, type Listener, type ListenerOptions, type ServerTls } from "./listener.js";
 import { Log } from "./log.js";
 import type { EntryInput } from "./log-entry.js";
 import { defaultLimits, MonitorService, type Limits } from "./service.js";
+import { Planted, type PlantedOptions, type PlantedRecord } from "./planted.js";
 import { createMonitorHttpServer } from "./websocket-server.js";
 
 export interface ReferenceServerOptions {
@@ -24,6 +25,8 @@ export interface ReferenceServerOptions {
   /** Origins that a WebSocket may name; default: any. */
   readonly allowedOrigins?: readonly string[];
   readonly limits?: Partial<Limits>;
+  /** Known truth for measurements. */
+  readonly planted?: PlantedOptions;
 }
 
 /** A running server of the default contract. */
@@ -33,6 +36,8 @@ export interface ReferenceServer {
   /** Where the monitor is, on each transport. */
   readonly urls: { readonly grpc: string; readonly websocket: string; readonly http: string };
   stats(): ServerStats;
+  /** What was really planted so far. */
+  planted(): PlantedRecord;
   /** Writes a batch to the log, as `POST /logs` does. */
   append(batch: readonly EntryInput[]): { readonly first: number; readonly last: number };
   /** Ends every stream, then the connections; drops what is left after `graceMs` (default 5000). */
@@ -48,13 +53,15 @@ const DEFAULT_GRACE_MS = 5000;
 export async function startReferenceServer(options: ReferenceServerOptions = {}): Promise<ReferenceServer> {
   const host = options.host ?? "127.0.0.1";
   const faults = chooseFaults(options.faults ?? []);
+  const planted = new Planted(options.planted ?? {});
+  const seams = joinSeams([...(faults.seams === undefined ? [] : [faults.seams]), ...(options.planted === undefined ? [] : [planted.seams])]);
   const limits = limitsWith(options.limits, faults);
   const listeners: Listener[] = [];
   const dropConnections = (): void => {
     for (const listener of listeners) listener.destroyConnections();
   };
   const log = new Log({ rate: options.rate ?? DEFAULT_RATE, clock: createEntryClock() });
-  const service = new MonitorService({ log, limits, faults, token: options.token, seams: faults.seams, crash: dropConnections });
+  const service = new MonitorService({ log, limits, faults, token: options.token, seams, crash: dropConnections });
   const grpc = createGrpcServer(service);
   const http = createMonitorHttpServer({ service, allowedOrigins: options.allowedOrigins });
   const common = { host, tls: options.tls, handshakeTimeoutMs: limits.handshakeTimeoutMs, faults };
@@ -87,6 +94,7 @@ export async function startReferenceServer(options: ReferenceServerOptions = {})
       http: `http${s}://${host}:${httpListener.port}`,
     },
     stats: () => readStats(service),
+    planted: () => planted.record(),
     append: (batch) => log.append(batch),
     async stop({ graceMs = DEFAULT_GRACE_MS } = {}): Promise<void> {
       if (faults.has("stop-without-goodbye")) return kill();

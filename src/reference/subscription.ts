@@ -47,6 +47,8 @@ export class Subscription implements LogReader {
   #queuedBytes = 0;
   #filter: Filter | undefined;
   #full = false;
+  #blocked = 0;
+  #flushing = false;
   #over = false;
 
   constructor(options: SubscriptionOptions) {
@@ -63,9 +65,9 @@ export class Subscription implements LogReader {
     return this.#filter;
   }
 
-  /** The transport takes nothing more at the moment. */
+  /** Nothing more is taken at the moment: by the transport, or because the stream is blocked. */
   get full(): boolean {
-    return this.#full;
+    return this.#full || this.#blocked > 0;
   }
 
   /** Ended, by either side: nothing is sent any more. */
@@ -155,17 +157,34 @@ export class Subscription implements LogReader {
     }
   }
 
+  /** Sends nothing from the queue until as many calls of {@link unblock} have been made. */
+  block(): void {
+    this.#blocked += 1;
+  }
+
+  /** Sends something that was held while blocked, then goes on with the queue. */
+  unblock(send: () => void): void {
+    this.#blocked -= 1;
+    if (this.#over) return;
+    send();
+    this.#flush();
+  }
+
   /** Forgets the message that has waited longest. */
   dropOldest(): void {
     this.#take();
   }
 
   #flush(): void {
-    while (!this.#full && !this.#over) {
+    // A detour may ask for it again while it runs: the loop goes on by itself.
+    if (this.#flushing) return;
+    this.#flushing = true;
+    while (!this.full && !this.#over) {
       const message = this.#take();
-      if (message === undefined) return;
+      if (message === undefined) break;
       pass(this.#seams, "send", message, (sent) => this.write(sent));
     }
+    this.#flushing = false;
   }
 
   /** Hands a message to the transport past the queue. */
