@@ -60,6 +60,7 @@ export function compileContract(draft: ContractDraft): Contract {
     filterBytes: content.limits["filter-bytes"],
     producer,
     probe: probeRule(content),
+    everyMessageIsAnEntry: content.messages === undefined && content.barrier === undefined && content.entries.where === undefined && content.entries.each === undefined && content.entries.fields === undefined,
     matchRules: compiledReaderRules(content),
     filter: (message) => makeFilter(JSON.stringify(message), [message]),
     prelude: content.prelude.map((message) => fillTemplate(message, { namespace })),
@@ -123,6 +124,7 @@ function webSocketBinding(draft: ContractDraft, problems: YamlProblem[]): WebSoc
     endText: websocket.end,
     subprotocols: websocket.subprotocols,
     headers: Object.entries(websocket.headers),
+    ...(websocket.origins === undefined ? {} : { origins: websocket.origins }),
     codec: websocket.encoding === "protobuf" && monitor !== undefined ? createProtobufCodec(monitor.request, monitor.response, draft.content.grpc?.bytes ?? "base64") : createJsonCodec(websocket.frames),
   };
 }

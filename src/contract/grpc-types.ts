@@ -33,7 +33,7 @@ export async function loadTypes(document: YamlDocument, content: ContractFile, f
     const root =
       grpc.proto === undefined
         ? await loadDescriptorSet(path.resolve(folder, grpc["descriptor-set"] ?? ""))
-        : loadProtoFile(path.join(folder, grpc.proto), (grpc.include ?? []).map((include) => path.join(folder, include)));
+        : loadProtoFile(path.resolve(folder, grpc.proto), (grpc.include ?? []).map((include) => path.resolve(folder, include)));
     return findTypes(document, content, root);
   } catch (thrown) {
     if (!(thrown instanceof ProtoFileError)) {

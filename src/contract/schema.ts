@@ -30,6 +30,7 @@ const websocket = z
     end: z.string().optional().describe('Text that says "I will send no more"; absent: a Close frame says it.'),
     subprotocols: z.array(text).default([]),
     headers: z.record(text, z.string()).default({}),
+    origins: z.array(text).optional(),
     frames: z.enum(["text", "binary"]).default("text").describe("Which frames the client sends."),
     encoding: z.enum(["json", "protobuf"]).default("json").describe("protobuf: the message types of the gRPC method, in binary frames."),
   })

@@ -29,6 +29,8 @@ export interface ConformanceOptions extends SurroundingsOptions {
   /** Just these checks on these transports, within the selection. */
   readonly only?: readonly { readonly id: string; readonly transport: Transport }[];
   readonly jobs?: number | undefined;
+  /** Whether checks may wait for what only shows after seconds; default true. */
+  readonly patient?: boolean | undefined;
   readonly seed?: number | undefined;
   readonly retries?: number | undefined;
   readonly repeat?: number | undefined;
@@ -150,6 +152,7 @@ async function performRounds({ options, frame, surroundings, tasks }: Run, onRec
         bounds: surroundings.bounds,
         seed: (frame.seed + round) >>> 0,
         ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
+        ...(options.patient === undefined ? {} : { patient: options.patient }),
         ...(options.retries === undefined ? {} : { retries: options.retries }),
         ...(options.maxFailures === undefined ? {} : { maxFailures: options.maxFailures }),
         ...(surroundings.restart === undefined ? {} : { restart: surroundings.restart }),

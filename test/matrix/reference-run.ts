@@ -1,0 +1,87 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { generate } from "selfsigned";
+import type { Report } from "../../src/core/report.js";
+import { runConformance } from "../../src/harness/conformance-run.js";
+import { faults, type Fault, type FaultName } from "../../src/reference/faults.js";
+import { startReferenceServer, type ReferenceServer, type ReferenceServerOptions } from "../../src/reference/server.js";
+
+const packageRoot = path.join(path.dirname(fileURLToPath(import.meta.url)), "..", "..", "..");
+const allowedOrigin = "https://console.example";
+
+export interface ReferenceRun {
+  readonly faults?: readonly FaultName[];
+  readonly tls?: boolean;
+  /** Wait for what only shows after seconds. Default false. */
+  readonly patient?: boolean;
+  /** Pattern of check ids; default all. */
+  readonly grep?: string;
+}
+
+/** Runs the whole catalogue, in this process, against a reference server that has everything a check may need. */
+export async function runAgainstReference(run: ReferenceRun = {}): Promise<Report> {
+  const folder = await mkdtemp(path.join(tmpdir(), "halfclose-matrix-"));
+  const certificate = run.tls === true ? await selfSigned() : undefined;
+  const options: ReferenceServerOptions = {
+    rate: 400,
+    faults: run.faults ?? [],
+    token: "matrix-token",
+    allowedOrigins: [allowedOrigin],
+    limits: { handshakeTimeoutMs: 800 },
+    ...(certificate === undefined ? {} : { tls: certificate }),
+  };
+  let server: ReferenceServer = await startReferenceServer(options);
+  const { grpcPort, httpPort, urls } = server;
+  try {
+    const contract = path.join(folder, "logger.yaml");
+    await writeFile(contract, await contractText());
+    return await runConformance({
+      urls: [urls.grpc, `${urls.websocket}/logs/monitor`],
+      insecure: run.tls === true,
+      contract,
+      token: "matrix-token",
+      headers: [],
+      seed: 1,
+      jobs: 8,
+      patient: run.patient ?? false,
+      bounds: { applyMs: 1000, endMs: 600, releaseMs: 600, stopMs: 1500 },
+      ...(run.grep === undefined ? {} : { select: { grep: [run.grep] } as never }),
+      restart: {
+        stop: () => server.stop({ graceMs: 1000 }),
+        start: async () => {
+          server = await startReferenceServer({ ...options, grpcPort, httpPort });
+        },
+      },
+    });
+  } finally {
+    await server.kill();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Ids of the checks that found the server wrong, on either transport, in the catalogue's order. */
+export function caughtIn(report: Report): string[] {
+  return [...new Set(report.checks.filter((check) => check.status === "failed" || check.status === "warned").map((check) => check.id))];
+}
+
+/** What a fault's own run needs. */
+export function runOf(name: FaultName): ReferenceRun {
+  const fault: Fault = faults[name];
+  return { faults: [name], ...(fault.needs === "tls" ? { tls: true } : {}), patient: fault.caughtBy.includes("cancellation/grpc-deadline-not-early") };
+}
+
+async function contractText(): Promise<string> {
+  const shipped = path.join(packageRoot, "contracts");
+  const text = await readFile(path.join(shipped, "logger.yaml"), "utf8");
+  return text
+    .replace(/proto: *logger\.proto/, `proto: ${JSON.stringify(path.join(shipped, "logger.proto"))}`)
+    .replace(/^(websocket: *\{ *)/m, `$1origins: [${JSON.stringify(allowedOrigin)}], `)
+    .replace(/^(websocket: *)$/m, `$1\n  origins: [${JSON.stringify(allowedOrigin)}]`);
+}
+
+async function selfSigned(): Promise<{ readonly cert: string; readonly key: string }> {
+  const made = await generate([{ name: "commonName", value: "localhost" }], { keySize: 2048 });
+  return { cert: made.cert, key: made.private };
+}
