@@ -1,0 +1,59 @@
+import fc from "fast-check";
+import t from "tap";
+import type { Entry, Filter } from "../../src/core/contract.js";
+import { loadContract } from "../../src/contract/load-contract.js";
+
+const contract = await loadContract("logger");
+const filterNamed = (name: string): Filter => contract.filters[name] as Filter;
+
+/** The entry that the writer makes of a draft. */
+function entryOf(draft: Readonly<Record<string, string>>): Entry {
+  const text = draft["message"] ?? "";
+  return { ...draft, message: text === "" ? "hc-4f" : `${text} hc-4f` };
+}
+
+const made = fc
+  .record(
+    {
+      min_level: fc.constantFrom("debug", "info", "warn", "error"),
+      sources: fc.array(fc.constantFrom("alpha", "beta", "gamma", "delta"), { maxLength: 3 }),
+      contains: fc.constantFrom("needle", "hay", "☃", "x y"),
+    },
+    { requiredKeys: [] },
+  )
+  .map((message) => contract.filter(message));
+
+t.test("a draft is let through by every filter of yes and none of no", async (t) => {
+  let found = 0;
+  fc.assert(
+    fc.property(fc.array(made, { maxLength: 3 }), fc.array(made, { maxLength: 2 }), (yes, no) => {
+      const draft = contract.draft(yes, no);
+      if (draft === undefined) {
+        return true;
+      }
+      found += 1;
+      const entry = entryOf(draft);
+      return yes.every((filter) => filter.matches(entry)) && !no.some((filter) => filter.matches(entry)) && !filterNamed("nothing").matches(entry);
+    }),
+    { numRuns: 500 },
+  );
+  t.ok(found > 100, `${found} were found`);
+});
+
+t.test("whenever one filter alone can be satisfied, it is", async () => {
+  fc.assert(fc.property(made, (filter) => contract.draft([filter], []) !== undefined));
+});
+
+t.test("what cannot be is undefined", async (t) => {
+  t.equal(contract.draft([filterNamed("alpha"), filterNamed("beta")], []), undefined);
+  t.equal(contract.draft([], [filterNamed("everything")]), undefined);
+});
+
+t.test("no check writes what the silent filter lets through, unless it asks for that", async (t) => {
+  t.not(contract.draft([filterNamed("everything")], [filterNamed("alpha"), filterNamed("beta")])?.["source"], "no-such-source");
+  t.equal(contract.draft([filterNamed("nothing")], [])?.["source"], "no-such-source");
+});
+
+t.test("values of an ordered field are those of the order, never a foreign one", async (t) => {
+  t.same(contract.draft([], [contract.filter({ min_level: "debug" })]), undefined);
+});
