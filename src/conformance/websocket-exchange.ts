@@ -53,7 +53,7 @@ export async function performUpgrade(session: Session, changes: UpgradeChanges =
     tls: tlsOf(session),
     subprotocols: subprotocols.length === 0 ? undefined : subprotocols,
     ...rest,
-    headers: [...target.headers, ...headers],
+    headers: [...target.headers.filter(([name]) => !headers.some(([changed]) => changed.toLowerCase() === name)), ...headers],
     // The session's wait decides, since it does not count the time in which this process did not run.
     timeoutMs: boundMs * 4,
     signal: patience.signal,
