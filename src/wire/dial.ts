@@ -32,6 +32,8 @@ export interface DialOptions {
   readonly socket?: Duplex;
   /** Size of the one buffer that plain TCP reads into, default 64 KiB. */
   readonly readBufferBytes?: number;
+  /** That buffer itself; connections may share one, for it is in use only during `onChunk`. */
+  readonly readBuffer?: Buffer;
   /** Called with every received chunk; `chunk` beyond `bytes` is stale, and all of it is reused after the call on plain TCP. */
   readonly onChunk: (chunk: Buffer, bytes: number) => void;
 }
@@ -107,7 +109,7 @@ function openTcp(options: DialOptions): Socket {
   const { host, port } = options;
   if (options.tls !== undefined) return connectTcp({ host, port, allowHalfOpen: true });
   const onread = {
-    buffer: Buffer.allocUnsafeSlow(options.readBufferBytes ?? 65_536),
+    buffer: options.readBuffer ?? Buffer.allocUnsafeSlow(options.readBufferBytes ?? 65_536),
     callback: (bytes: number, buffer: Uint8Array): boolean => {
       options.onChunk(buffer as Buffer, bytes);
       return true;

@@ -2,13 +2,15 @@ import type { Duplex } from "node:stream";
 import type { DialledSocket } from "./dial.js";
 import { drainBeforeDestroy } from "./drain-before-destroy.js";
 import { nowMicros } from "./wire-clock.js";
-import { MessageInflater, deflateMessage } from "./websocket-deflate.js";
+import { deflateMessage } from "./websocket-deflate.js";
 import type { CloseRecord, WebSocketConnectionOptions, WebSocketEnd, WebSocketEvent } from "./websocket-events.js";
-import type { Frame, FrameHeader, FrameToSend } from "./websocket-frames.js";
-import { FrameDecoder, encodeClosePayload, encodeFrame, opcodes, rsv1 } from "./websocket-frames.js";
+import type { Frame, FrameToSend } from "./websocket-frames.js";
+import { encodeClosePayload, encodeFrame, opcodes, rsv1 } from "./websocket-frames.js";
 import type { DeflateParameters } from "./websocket-handshake.js";
-import { MessageAssembler } from "./websocket-messages.js";
-import { closeCodeFor, headerViolations, parseClosePayload } from "./websocket-violations.js";
+import type { Receiver } from "./websocket-receiver.js";
+import { FrameReceiver } from "./websocket-receiver.js";
+import { WebSocketScanner } from "./websocket-scanner.js";
+import { closeCodeFor, parseClosePayload } from "./websocket-violations.js";
 import { WireError } from "./wire-error.js";
 
 export type { CloseRecord, WebSocketConnectionOptions, WebSocketEnd, WebSocketEvent } from "./websocket-events.js";
@@ -41,6 +43,7 @@ export class WebSocketConnection {
   bytesReceived: number;
   /** Since the upgrade. */
   bytesSent = 0;
+  /** Control frames alone where messages are scanned. */
   framesReceived = 0;
   lastInboundAtMicros = nowMicros();
   /** Settles when the socket is closed; never rejects. */
@@ -51,10 +54,8 @@ export class WebSocketConnection {
   private readonly socket: Duplex;
   private readonly upgraded: UpgradedSocket;
   private readonly options: WebSocketConnectionOptions;
-  private readonly decoder: FrameDecoder;
-  private readonly messages: MessageAssembler;
+  private readonly receiver: Receiver;
   private readonly deflate: DeflateParameters | undefined;
-  private readonly maxMessageBytes: number;
   private settleEnd!: (end: WebSocketEnd) => void;
   private closeReceived: CloseRecord | undefined;
   private closeSent: CloseRecord | undefined;
@@ -77,19 +78,11 @@ export class WebSocketConnection {
     this.autoCloseReply = options.autoCloseReply ?? true;
     this.bytesReceived = upgraded.firstByte;
     this.deflate = upgraded.deflate;
-    this.maxMessageBytes = options.maxMessageBytes ?? 16 * 1024 * 1024;
-    const inflater =
-      upgraded.deflate === undefined
-        ? undefined
-        : new MessageInflater({ serverNoContextTakeover: upgraded.deflate.serverNoContextTakeover, maxMessageBytes: this.maxMessageBytes });
-    this.messages = new MessageAssembler({ maxMessageBytes: this.maxMessageBytes, inflater });
-    this.decoder = new FrameDecoder(
-      { onHeader: (header) => this.receiveHeader(header), onFrame: (frame) => this.receiveFrame(frame) },
-      { maxPayloadBytes: this.maxMessageBytes, firstByte: upgraded.firstByte },
-    );
+    this.receiver = this.createReceiver(options.maxMessageBytes ?? 16 * 1024 * 1024);
     this.ended = new Promise((resolve) => (this.settleEnd = resolve));
-    // What is handed out must outlive the read buffer.
-    upgraded.inlet.receive = (chunk, atMicros) => this.receiveChunk(Uint8Array.from(chunk), atMicros);
+    // What is handed out must outlive the read buffer, unless it is scanned.
+    const copy = options.scan === undefined;
+    upgraded.inlet.receive = (chunk, atMicros) => this.receiveChunk(copy ? Uint8Array.from(chunk) : chunk, atMicros);
     this.socket.on("end", () => this.receiveEnd());
     this.socket.on("close", () => this.finish());
     this.socket.on("drain", () => this.answerHeldPing());
@@ -174,6 +167,31 @@ export class WebSocketConnection {
     this.reset();
   }
 
+  private createReceiver(maxMessageBytes: number): Receiver {
+    const { firstByte, deflate } = this.upgraded;
+    const { scan } = this.options;
+    if (scan !== undefined) {
+      const scanner = new WebSocketScanner({ maxMessageBytes, onMessage: scan, onControl: (frame) => this.receiveScannedControl(frame) }, firstByte);
+      return { push: (chunk) => scanner.push(chunk, 0, chunk.length), finish: () => scanner.finish(), stop: () => scanner.stop() };
+    }
+    return new FrameReceiver(
+      {
+        onFrame: (frame) => this.receiveFrame(frame),
+        onControl: (frame) => this.receiveControl(frame),
+        onMessage: (message) => {
+          if (this.mayTell) this.emit({ kind: "message", ...message, atMicros: this.chunkAtMicros });
+        },
+        onViolation: (error) => this.violate(error),
+      },
+      { maxMessageBytes, firstByte, deflate },
+    );
+  }
+
+  /** What comes behind a Close frame is told to observers alone. */
+  private get mayTell(): boolean {
+    return this.closeReceived === undefined || this.options.violations === "observe";
+  }
+
   private sendMessage(opcode: number, payload: Uint8Array): Promise<boolean> {
     const deflated = this.deflate === undefined ? undefined : deflateMessage(payload, this.deflate.clientMaxWindowBits);
     return this.sendFrame(deflated === undefined ? { opcode, payload } : { opcode, payload: deflated, rsv: rsv1 });
@@ -184,7 +202,7 @@ export class WebSocketConnection {
     this.lastInboundAtMicros = atMicros;
     this.chunkAtMicros = atMicros;
     try {
-      this.decoder.push(chunk);
+      this.receiver.push(chunk);
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
       this.report(error);
@@ -201,31 +219,21 @@ export class WebSocketConnection {
     if (endHeld) this.receiveEnd();
   }
 
-  private receiveHeader(header: FrameHeader): boolean {
-    const context = { messageOpen: this.messages.open, closeReceived: this.closeReceived !== undefined, deflate: this.deflate !== undefined };
-    for (const error of headerViolations(header, context)) if (!this.violate(error)) return false;
-    if (header.opcode === opcodes.continuation && this.messages.wouldOverflow(header.payloadBytes)) {
-      const expected = `a message of at most ${this.maxMessageBytes} bytes`;
-      const error = new WireError("MESSAGE_TOO_LONG", { expected, actual: "a fragment that makes it longer", atByte: header.atByte });
-      this.report(error);
-      this.fail(error);
-      return false;
-    }
-    return true;
-  }
-
   private receiveFrame(frame: Frame): void {
     this.framesReceived += 1;
     this.options.onFrame?.("received", frame, this.chunkAtMicros);
+  }
+
+  private receiveScannedControl(frame: Frame): void {
+    this.receiveFrame(frame);
+    this.receiveControl(frame);
+  }
+
+  private receiveControl(frame: Frame): void {
     if (frame.opcode === opcodes.close) this.receiveClose(frame);
-    else if (this.closeReceived !== undefined && this.options.violations !== "observe") return;
+    else if (!this.mayTell) return;
     else if (frame.opcode === opcodes.ping) this.receivePing(frame);
     else if (frame.opcode === opcodes.pong) this.emit({ kind: "pong", payload: frame.payload, atMicros: this.chunkAtMicros });
-    else if (frame.opcode <= opcodes.binary) {
-      const { message, error } = this.messages.add(frame);
-      if (error !== undefined && !this.violate(error)) return;
-      if (message !== undefined) this.emit({ kind: "message", ...message, atMicros: this.chunkAtMicros });
-    }
   }
 
   private receivePing(frame: Frame): void {
@@ -270,7 +278,7 @@ export class WebSocketConnection {
 
   private receiveFin(atMicros: number): void {
     this.chunkAtMicros = atMicros;
-    const truncated = this.decoder.finish() ?? this.unfinishedMessage();
+    const truncated = this.receiver.finish();
     this.noteTcpEnd("fin", atMicros);
     if (truncated !== undefined) this.report(truncated);
     this.emit({ kind: "fin", atMicros });
@@ -283,11 +291,6 @@ export class WebSocketConnection {
     this.noteTcpEnd("rst", atMicros);
     this.emit({ kind: "rst", cause, atMicros });
     this.socket.destroy();
-  }
-
-  private unfinishedMessage(): WireError | undefined {
-    if (!this.messages.open || this.failed) return undefined;
-    return new WireError("TRUNCATED_MESSAGE", { expected: "the last fragment before the end of the stream", actual: "FIN", atByte: this.bytesReceived });
   }
 
   /** Records a violation; false where it failed the connection. */
@@ -307,7 +310,7 @@ export class WebSocketConnection {
   private fail(error: WireError): void {
     if (this.failed) return;
     this.failed = true;
-    this.decoder.stop();
+    this.receiver.stop();
     if (this.closeSent === undefined) void this.sendClose(closeCodeFor(error), error.code);
     this.noteTcpEnd("local");
     this.socket.end();

@@ -44,6 +44,11 @@ export interface WebSocketConnectionOptions {
   readonly onEvent?: ((event: WebSocketEvent) => void) | undefined;
   /** Hears every whole frame, both ways, before what it means; raw bytes sent are no frames. */
   readonly onFrame?: ((direction: "sent" | "received", frame: Frame, atMicros: number) => void) | undefined;
+  /**
+   * For load: takes each message as `buffer[start, end)`, valid during the call only, in place of `message` events; `lastInboundAtMicros` is its time.
+   * Nothing is allocated for a message that came whole, text is not checked to be UTF-8, and violations always fail the connection. Not with `deflate`.
+   */
+  readonly scan?: ((buffer: Uint8Array, start: number, end: number, opcode: number) => void) | undefined;
   /** Answer pings; default true. */
   readonly autoPong?: boolean | undefined;
   /** Answer a Close frame with the same code; default true. */

@@ -34,6 +34,8 @@ export interface UpgradeOptions extends WebSocketConnectionOptions {
   readonly timeoutMs: number;
   /** Aborts the upgrade; without effect on the connection that came of it. */
   readonly signal?: AbortSignal | undefined;
+  /** What plain TCP reads into; connections may share one, for it is used only while a chunk is taken in. Default 64 KiB of its own. */
+  readonly readBuffer?: Buffer | undefined;
   /** Default 16384. */
   readonly maxResponseHeadBytes?: number | undefined;
   /** Of a refusal, what is kept of its body; default 16384. */
@@ -93,6 +95,7 @@ export async function upgrade(options: UpgradeOptions): Promise<UpgradeOutcome> 
     ...(tls === undefined ? {} : { tls }),
     connectTimeoutMs: options.timeoutMs,
     ...(signal === undefined ? {} : { signal }),
+    ...(options.readBuffer === undefined ? {} : { readBuffer: options.readBuffer }),
     onChunk: (chunk, bytes) => inlet.receive(chunk.subarray(0, bytes), nowMicros()),
   });
   return new Promise((resolve, reject) => {

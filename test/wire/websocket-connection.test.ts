@@ -443,3 +443,32 @@ t.test("compressed messages inflate with the window of those before, within the 
   const badText = deflateRawSync(Buffer.from("ff", "hex"), { finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, -4);
   t.strictSame(await play([frame({ opcode: opcodes.text, rsv: 4, payload: badText })]), ["violation BAD_UTF8", "fin"]);
 });
+
+t.test("scanned messages are handed out in place; control frames, violations and the close work as ever", async (t) => {
+  const readBuffer = Buffer.alloc(64);
+  const scanned = async (bytes: Buffer): Promise<{ messages: string[]; heard: string[]; end: Awaited<WebSocketConnection["ended"]>; inPlace: number }> => {
+    const messages: string[] = [];
+    let inPlace = 0;
+    const { heard, connection } = await hear([bytes], {
+      readBuffer,
+      scan: (buffer, start, end, opcode) => {
+        if (buffer.buffer === readBuffer.buffer) inPlace += 1;
+        messages.push(`${opcode} ${Buffer.from(buffer.subarray(start, end)).toString()}`);
+      },
+    });
+    return { messages, heard, end: await connection.ended, inPlace };
+  };
+  const good = await scanned(
+    Buffer.concat([text("one"), frame({ opcode: opcodes.ping, payload: "p" }), text("tw", { fin: false }), frame({ opcode: opcodes.continuation, payload: "o" }), text("x".repeat(200)), text("last"), close(1000)]),
+  );
+  t.strictSame(good.messages, ["1 one", "1 two", `1 ${"x".repeat(200)}`, "1 last"]);
+  t.ok(good.inPlace >= 1);
+  t.strictSame(good.heard, ["ping p", "close 1000 ", "fin"]);
+  t.match(good.end, { closeReceived: { code: 1000 }, closeSent: { code: 1000 }, cleanClose: true });
+  const bad = await scanned(Buffer.concat([text("one"), frame({ opcode: 3 }), text("two")]));
+  t.strictSame(bad.messages, ["1 one"]);
+  t.strictSame(bad.heard, ["violation RESERVED_OPCODE at 5", "fin"]);
+  t.match(bad.end, { tcp: "local", closeSent: { code: 1002 }, violation: { code: "RESERVED_OPCODE" } });
+  const cut = await scanned(text("whole").subarray(0, 4));
+  t.strictSame(cut.heard, ["violation TRUNCATED_FRAME at 4", "fin"]);
+});
