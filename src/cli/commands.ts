@@ -14,6 +14,8 @@ export const commands = {
   load: { about: "Measure a server by a workload: throughput, latency, what was lost", load: async () => (await import("./load.js")).load },
   explain: { about: "Say what a check means and what usually breaks it", load: async () => (await import("./explain.js")).explain },
   list: { about: "List checks, suites, reporters, faults … as names to be fed back", load: async () => (await import("./list.js")).list },
+  report: { about: "Make any view from results.json", load: async () => (await import("./report.js")).report },
+  demo: { about: "Show the whole story on servers of its own", load: async () => (await import("./demo.js")).demo },
   serve: { about: "Serve the reference monitor, right or with chosen faults", load: async () => (await import("./serve.js")).serve },
   schema: { about: "Print the JSON Schema of a kind of file", load: async () => (await import("./schema.js")).schema },
 } as const satisfies Record<string, CommandEntry>;

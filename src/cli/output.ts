@@ -38,6 +38,14 @@ export interface Output {
   finishFailed(report: Report): Promise<void>;
 }
 
+/** The values of the output options. */
+interface OutputValues {
+  readonly reporter: readonly string[];
+  readonly output: string | undefined;
+  readonly verbose: boolean | undefined;
+  readonly color: boolean | undefined;
+}
+
 /**
  * Reads the output options.
  * @throws HarnessError `usage` for a reporter that is not there, and for two on standard output.
@@ -98,6 +106,34 @@ export function createOutput(
       await writeFiles(report);
     },
   };
+}
+
+/** Prints and writes the views of a finished report. @throws HarnessError `usage` or `output`. */
+export async function printViews(options: OutputValues, console: Console, report: Report): Promise<void> {
+  const { views, render } = readOutput(options, console);
+  const printed = views.find(({ file }) => file === undefined);
+  if (printed !== undefined) {
+    console.out(printed.reporter.render(report, render));
+  }
+  await writeViews(views, report, { ...render, colour: false }, undefined);
+}
+
+function readOutput(options: OutputValues, console: Console): { readonly views: readonly View[]; readonly render: RenderOptions; readonly folder: string } {
+  const folder = path.resolve(console.workingDirectory, options.output ?? "reports");
+  const colour = wantsColour(console.environment, console.outIsTerminal, options.color);
+  return {
+    folder,
+    views: readViews(options.reporter, folder, console),
+    render: { colour, columns: console.columns, verbose: options.verbose === true, explanations: explanations() },
+  };
+}
+
+async function writeViews(views: readonly View[], report: Report, render: RenderOptions, except: string | undefined): Promise<void> {
+  for (const { reporter, file } of views) {
+    if (file !== undefined && file !== except) {
+      await writeView(file, reporter.render(report, render));
+    }
+  }
 }
 
 function readViews(texts: readonly string[], folder: string, console: Console): View[] {
