@@ -1,0 +1,36 @@
+import t from "tap";
+import { compileEntryShape } from "../../src/contract/entry-shape.js";
+import { loadContract } from "../../src/contract/load-contract.js";
+
+const { violationOf } = await loadContract("logger");
+const good = { sequence: 7, time: "2026-02-28T23:59:60Z", level: "warn", source: "alpha", message: "x" };
+
+t.test("a whole entry has nothing wrong", async (t) => {
+  for (const change of [{}, { sequence: "18446744073709551615" }, { time: "2024-02-29T00:00:00.123456789Z" }, { time: "2026-01-01t00:00:00+05:30" }, { more: null }]) {
+    t.equal(violationOf({ ...good, ...change }), undefined, JSON.stringify(change));
+  }
+});
+
+t.test("each mistake is named", async (t) => {
+  for (const [change, message] of [
+    [{ source: undefined }, 'the required field "source" is absent'],
+    [{ source: null }, 'the required field "source" is null'],
+    [{ message: "" }, 'the required field "message" is empty'],
+    [{ message: 5 }, '"message" is 5, not string'],
+    [{ sequence: 1.5 }, '"sequence" is 1.5, not uint64'],
+    [{ sequence: "x" }, '"sequence" is "x", not uint64'],
+    [{ time: "2026-02-30T00:00:00Z" }, '"time" is "2026-02-30T00:00:00Z", not a time by RFC 3339'],
+    [{ time: "2026-01-01 00:00:00" }, /not a time by RFC 3339/],
+    [{ time: "2026-01-01T24:00:00Z" }, /not a time by RFC 3339/],
+    [{ level: "fatal" }, '"level" is "fatal", not one of debug, info, warn, error'],
+  ] as const) {
+    const found = violationOf({ ...good, ...change });
+    t.ok(typeof message === "string" ? found === message : found !== undefined && message.test(found), `${JSON.stringify(change)}: ${found}`);
+  }
+});
+
+t.test("without declared types only the contract's own rules are held", async (t) => {
+  const loose = compileEntryShape({ order: "increasing", required: ["a"], sequence: "n" }, [], []);
+  t.equal(loose({ a: [1] }), undefined);
+  t.match(loose({ a: 1, n: "seven" }), /"n" is "seven", not a whole number/);
+});

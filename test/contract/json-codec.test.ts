@@ -1,0 +1,46 @@
+import fc from "fast-check";
+import t from "tap";
+import { createJsonCodec } from "../../src/contract/json-codec.js";
+
+const codec = createJsonCodec("text");
+
+t.test("what is encoded is decoded to the same message", async () => {
+  fc.assert(
+    fc.property(fc.dictionary(fc.string(), fc.jsonValue(), { noNullPrototype: true }), (message) => JSON.stringify(codec.decode(codec.encode(message))) === JSON.stringify(message)),
+  );
+});
+
+t.test("bigint is written as int64 is: a decimal text", async (t) => {
+  t.equal(Buffer.from(codec.encode({ n: 2n ** 64n - 1n })).toString(), '{"n":"18446744073709551615"}');
+});
+
+t.test("what is no JSON object is refused by what it is", async (t) => {
+  for (const [bytes, message] of [
+    ["", "an empty frame, not a JSON object"],
+    ["null", "JSON null, not an object"],
+    ["[]", "JSON array, not an object"],
+    ["5", "JSON number, not an object"],
+    ['"x"', "JSON string, not an object"],
+    ["{", /^not JSON: /],
+    ["{}{}", /^not JSON: /],
+    ["\u{feff}{}", /^not JSON: /],
+    [Buffer.from([0x7b, 0x22, 0xc3, 0x28, 0x22]), "not UTF-8: the first bad byte is at 3"],
+    [Buffer.from([0x22, 0xe2, 0x98]), "not UTF-8: the first bad byte is at 2"],
+    [Buffer.from([0xff]), "not UTF-8: the first bad byte is at 0"],
+  ] as const) {
+    t.throws(() => codec.decode(Buffer.from(bytes as string)), { message }, JSON.stringify(bytes));
+  }
+});
+
+t.test("whatever the bytes, the answer is an object or an Error", async () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
+      try {
+        return typeof codec.decode(bytes) === "object";
+      } catch (thrown) {
+        return thrown instanceof Error && thrown.message.length < 300;
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});
