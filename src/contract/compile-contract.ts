@@ -1,4 +1,18 @@
-import { type Bounds, type Contract, defaultBounds, type EntryRules, type Filter, type GrpcBinding, type MatchRule, type Message, type ProbeRule, type ProducerRule, type ProtobufField, type Semantics, type WebSocketBinding } from "../core/contract.js";
+import {
+  type Bounds,
+  type Contract,
+  defaultBounds,
+  type EntryRules,
+  type Filter,
+  type GrpcBinding,
+  type MatchRule,
+  type Message,
+  type ProbeRule,
+  type ProducerRule,
+  type ProtobufField,
+  type Semantics,
+  type WebSocketBinding,
+} from "../core/contract.js";
 import { messageOf } from "../core/errors.js";
 import { parseDuration } from "../core/duration.js";
 import type { YamlDocument, YamlProblem } from "../yaml/document.js";
@@ -41,7 +55,9 @@ export function compileContract(draft: ContractDraft): Contract {
   const read = template === undefined ? undefined : readTemplate(template);
   const entries = entryRules(content, read?.token);
   const makeFilter = createFilterMaker({ rules: expressions.match, namespace });
-  const filters = Object.fromEntries(Object.entries(content.filters).map(([name, sample]) => [name, makeFilter(name, Array.isArray(sample) ? sample : [sample])]));
+  const filters = Object.fromEntries(
+    Object.entries(content.filters).map(([name, sample]) => [name, makeFilter(name, Array.isArray(sample) ? sample : [sample])]),
+  );
   const roles = compileRoles(content, filters);
   const opening = (filter: Filter, slot: number): readonly Message[] => opened(content, content.open, filter, slot, namespace);
   const placeholders = placeholdersOf(template ?? "");
@@ -60,7 +76,12 @@ export function compileContract(draft: ContractDraft): Contract {
     filterBytes: content.limits["filter-bytes"],
     producer,
     probe: probeRule(content),
-    everyMessageIsAnEntry: content.messages === undefined && content.barrier === undefined && content.entries.where === undefined && content.entries.each === undefined && content.entries.fields === undefined,
+    everyMessageIsAnEntry:
+      content.messages === undefined &&
+      content.barrier === undefined &&
+      content.entries.where === undefined &&
+      content.entries.each === undefined &&
+      content.entries.fields === undefined,
     matchRules: compiledReaderRules(content),
     filter: (message) => makeFilter(JSON.stringify(message), [message]),
     prelude: content.prelude.map((message) => fillTemplate(message, { namespace })),
@@ -117,7 +138,10 @@ function webSocketBinding(draft: ContractDraft, problems: YamlProblem[]): WebSoc
   }
   const monitor = draft.types === "reflection" ? undefined : draft.types.monitor;
   if (websocket.encoding === "protobuf" && monitor === undefined) {
-    problems.push({ path: ["websocket", "encoding"], message: 'The encoding "protobuf" needs the message types of a "grpc" section with a proto or descriptor-set.' });
+    problems.push({
+      path: ["websocket", "encoding"],
+      message: 'The encoding "protobuf" needs the message types of a "grpc" section with a proto or descriptor-set.',
+    });
   }
   return {
     path: websocket.path,
@@ -125,15 +149,28 @@ function webSocketBinding(draft: ContractDraft, problems: YamlProblem[]): WebSoc
     subprotocols: websocket.subprotocols,
     headers: Object.entries(websocket.headers),
     ...(websocket.origins === undefined ? {} : { origins: websocket.origins }),
-    codec: websocket.encoding === "protobuf" && monitor !== undefined ? createProtobufCodec(monitor.request, monitor.response, draft.content.grpc?.bytes ?? "base64") : createJsonCodec(websocket.frames),
+    codec:
+      websocket.encoding === "protobuf" && monitor !== undefined
+        ? createProtobufCodec(monitor.request, monitor.response, draft.content.grpc?.bytes ?? "base64")
+        : createJsonCodec(websocket.frames),
   };
 }
 
 /** The messages of a template list for a filter, with the barrier's question behind them; without a template the filter's own messages. */
-function opened(content: ContractFile, templates: readonly Message[] | undefined, filter: Filter, slot: number, namespace: string, from?: Filter): readonly Message[] {
+function opened(
+  content: ContractFile,
+  templates: readonly Message[] | undefined,
+  filter: Filter,
+  slot: number,
+  namespace: string,
+  from?: Filter,
+): readonly Message[] {
   const before = from?.messages.at(-1);
   const shared = { slot, old: slot - 1, namespace, ...(before === undefined ? {} : { from: before }) };
-  const messages = templates === undefined ? filter.messages : filter.messages.flatMap((message) => templates.map((template) => fillTemplate(template, { ...shared, filter: message })));
+  const messages =
+    templates === undefined
+      ? filter.messages
+      : filter.messages.flatMap((message) => templates.map((template) => fillTemplate(template, { ...shared, filter: message })));
   return content.barrier === undefined ? messages : [...messages, fillTemplate(content.barrier.send, shared)];
 }
 
@@ -184,7 +221,14 @@ function producerRule(draft: ContractDraft): ProducerRule {
   }
   if ("http" in producer) {
     const [method = "", path = ""] = producer.http.split(" ");
-    return { kind: "http", method, path: filled(path), body: filled(producer.body), contentType: producer["content-type"], ...(producer.sequences === undefined ? {} : { sequences: sequencesOf(producer.sequences) }) };
+    return {
+      kind: "http",
+      method,
+      path: filled(path),
+      body: filled(producer.body),
+      contentType: producer["content-type"],
+      ...(producer.sequences === undefined ? {} : { sequences: sequencesOf(producer.sequences) }),
+    };
   }
   if ("command" in producer) {
     return { kind: "command", command: filled(producer.command) };
@@ -227,7 +271,9 @@ function probeRule(content: ContractFile): ProbeRule {
     ...(probe["open-streams"] === undefined ? {} : { openStreams: probe["open-streams"] }),
     ...(probe["rss-bytes"] === undefined ? {} : { rssBytes: probe["rss-bytes"] }),
   };
-  return "http" in probe ? { kind: "http", path: probe.http.slice("GET ".length), ...gauges } : { kind: "prometheus", path: probe.prometheus.slice("GET ".length), ...gauges };
+  return "http" in probe
+    ? { kind: "http", path: probe.http.slice("GET ".length), ...gauges }
+    : { kind: "prometheus", path: probe.prometheus.slice("GET ".length), ...gauges };
 }
 
 /** The rules in the form that compiled readers know; undefined where one of them needs more than that. */

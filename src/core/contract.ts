@@ -173,6 +173,8 @@ export interface Contract {
   readonly filterBytes: number | undefined;
   readonly producer: ProducerRule;
   readonly probe: ProbeRule;
+  /** No message is an ack, a heartbeat or a list: each is one entry as it comes, so that entries can be read where they lie. Default false. */
+  readonly everyMessageIsAnEntry?: boolean;
   /** How each match rule reads fields, for compiled readers; undefined where CEL judges. */
   readonly matchRules: readonly MatchRule[] | undefined;
   /** A filter from one message that no name stands for. */

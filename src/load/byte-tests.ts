@@ -1,0 +1,137 @@
+/** Reads four bytes at once at any offset of the buffer at hand; one DataView for each buffer in a row. */
+export class ByteWindow {
+  bytes: Buffer = Buffer.alloc(0);
+  view: DataView = new DataView(new ArrayBuffer(0));
+
+  /** Makes a buffer the one at hand; offsets count from its start. */
+  use(buffer: Buffer): void {
+    if (buffer !== this.bytes) {
+      this.bytes = buffer;
+      this.view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+    }
+  }
+}
+
+/** Bytes that are looked for, prepared to be compared four at a time. */
+export class BytePattern {
+  readonly bytes: Buffer;
+  readonly length: number;
+  readonly #words: Int32Array;
+  /** Where the last, overlapping word lies; -1 when the length is a multiple of four or under four. */
+  readonly #tailAt: number;
+  readonly #tail: number;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = Buffer.from(bytes);
+    this.length = bytes.length;
+    const words = this.length >> 2;
+    this.#words = Int32Array.from({ length: words }, (_, i) => this.bytes.readInt32LE(i * 4));
+    this.#tailAt = this.length >= 4 && (this.length & 3) !== 0 ? this.length - 4 : -1;
+    this.#tail = this.#tailAt < 0 ? 0 : this.bytes.readInt32LE(this.#tailAt);
+  }
+
+  /** Whether the pattern lies at an offset; the caller has made sure that so many bytes are there. */
+  at(window: ByteWindow, offset: number): boolean {
+    const { length } = this;
+    if (length < 4) {
+      for (let i = 0; i < length; i++) {
+        if (window.bytes[offset + i] !== this.bytes[i]) {
+          return false;
+        }
+      }
+      return true;
+    }
+    const { view } = window;
+    const words = this.#words;
+    for (let i = 0; i < words.length; i++) {
+      if (view.getInt32(offset + (i << 2), true) !== words[i]) {
+        return false;
+      }
+    }
+    return this.#tailAt < 0 || view.getInt32(offset + this.#tailAt, true) === this.#tail;
+  }
+}
+
+/** A condition on one field of an entry, given as its bytes. */
+export interface ByteTest {
+  /** Index of the field among those that the reader keeps. */
+  readonly slot: number;
+  test(window: ByteWindow, start: number, end: number): boolean;
+}
+
+/** The field is one of a few values. */
+export class IsOneOf implements ByteTest {
+  readonly slot: number;
+  readonly #patterns: readonly BytePattern[];
+
+  constructor(slot: number, values: readonly string[]) {
+    this.slot = slot;
+    this.#patterns = values.map((value) => new BytePattern(Buffer.from(value, "utf8")));
+  }
+
+  test(window: ByteWindow, start: number, end: number): boolean {
+    const length = end - start;
+    const patterns = this.#patterns;
+    for (let i = 0; i < patterns.length; i++) {
+      const pattern = patterns[i] as BytePattern;
+      if (pattern.length === length && pattern.at(window, start)) {
+        return true;
+      }
+    }
+    return false;
+  }
+}
+
+/** The field begins with a text. */
+export class StartsWith implements ByteTest {
+  readonly slot: number;
+  readonly #pattern: BytePattern;
+
+  constructor(slot: number, text: string) {
+    this.slot = slot;
+    this.#pattern = new BytePattern(Buffer.from(text, "utf8"));
+  }
+
+  test(window: ByteWindow, start: number, end: number): boolean {
+    return end - start >= this.#pattern.length && this.#pattern.at(window, start);
+  }
+}
+
+/** The field contains a text: Horspool's search, which looks at about one byte in as many as the text has. */
+export class Contains implements ByteTest {
+  readonly slot: number;
+  readonly #pattern: BytePattern;
+  readonly #shifts: Uint16Array;
+  readonly #last: number;
+
+  constructor(slot: number, text: string) {
+    this.slot = slot;
+    const bytes = Buffer.from(text, "utf8");
+    this.#pattern = new BytePattern(bytes);
+    const length = bytes.length;
+    this.#shifts = new Uint16Array(256).fill(Math.min(length, 65_535));
+    for (let i = 0; i < length - 1; i++) {
+      this.#shifts[bytes[i] ?? 0] = Math.min(length - 1 - i, 65_535);
+    }
+    this.#last = bytes[length - 1] ?? 0;
+  }
+
+  test(window: ByteWindow, start: number, end: number): boolean {
+    const { length } = this.#pattern;
+    if (length === 0) {
+      return true;
+    }
+    const { bytes } = window;
+    const shifts = this.#shifts;
+    const last = this.#last;
+    let at = start + length - 1;
+    while (at < end) {
+      const byte = bytes[at] as number;
+      if (byte === last && this.#pattern.at(window, at - length + 1)) {
+        return true;
+      }
+      at += shifts[byte] as number;
+    }
+    return false;
+  }
+}

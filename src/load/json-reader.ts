@@ -1,0 +1,205 @@
+import { BytePattern, ByteWindow } from "./byte-tests.js";
+import { ByteTime } from "./byte-time.js";
+import { type ByteFilter, type EntryReader, passes, type ReaderPlan } from "./entry-reader.js";
+import { learnLayout, type LayoutField } from "./json-layout.js";
+
+/** A layout as it is followed: what lies before each value, and what the value is for. */
+interface Step {
+  readonly glue: BytePattern;
+  /** The value is a string, and the glue ends with its opening quote. */
+  readonly quoted: boolean;
+  readonly role: number;
+}
+
+const skip = -1;
+const sequenceRole = -2;
+
+/** Layouts that are remembered; a server that uses more is read whole. */
+const layoutLimit = 8;
+const quote = 0x22;
+const backslash = 0x5c;
+const lowWeight = 1_000_000_000;
+
+/**
+ * Reads entries in JSON text. A server writes its fields in the same order with the same blanks, so the bytes between the values
+ * are learnt from an entry and only compared from then on; reading stops at the last value that is needed.
+ */
+export class JsonReader implements EntryReader {
+  sequence = Number.NaN;
+  timeMicros = Number.NaN;
+  readonly #plan: ReaderPlan;
+  readonly #window = new ByteWindow();
+  readonly #time = new ByteTime();
+  readonly #starts: Int32Array;
+  readonly #ends: Int32Array;
+  readonly #slots: readonly string[];
+  readonly #timeSlot: number;
+  readonly #layouts: Step[][] = [];
+  #latest: Step[] = [];
+  #baseHigh = Number.NaN;
+
+  constructor(plan: ReaderPlan) {
+    this.#plan = plan;
+    this.#slots = plan.time === undefined ? [...plan.kept] : [...plan.kept, plan.time];
+    this.#starts = new Int32Array(this.#slots.length);
+    this.#ends = new Int32Array(this.#slots.length);
+    this.#timeSlot = plan.time === undefined ? -1 : this.#slots.length - 1;
+  }
+
+  read(buffer: Buffer, start: number, end: number): boolean {
+    this.#window.use(buffer);
+    if (!this.#follow(this.#latest, buffer, start, end) && !this.#tryOthers(buffer, start, end)) {
+      return false;
+    }
+    const timeSlot = this.#timeSlot;
+    if (timeSlot >= 0) {
+      const micros = this.#time.read(this.#window, this.#starts[timeSlot] as number, this.#ends[timeSlot] as number);
+      this.timeMicros = micros;
+      return micros === micros;
+    }
+    return true;
+  }
+
+  matches(filter: ByteFilter): boolean {
+    return passes(filter, this.#window, this.#starts, this.#ends);
+  }
+
+  relative(sequence: number | bigint | undefined): number {
+    if (sequence === undefined) {
+      return Number.NaN;
+    }
+    const value = BigInt(sequence);
+    return this.#combine(Number(value / BigInt(lowWeight)), Number(value % BigInt(lowWeight)));
+  }
+
+  /** Reads along one layout; false as soon as something else lies there. */
+  #follow(steps: readonly Step[], buffer: Buffer, start: number, end: number): boolean {
+    let at = start;
+    for (let i = 0; i < steps.length; i++) {
+      const { glue, quoted, role } = steps[i] as Step;
+      if (at + glue.length >= end || !glue.at(this.#window, at)) {
+        return false;
+      }
+      at += glue.length;
+      if (role === sequenceRole) {
+        const from = at;
+        at = this.#readDigits(buffer, at, end);
+        if (at === from || !endsValue(buffer[at] as number, quoted)) {
+          return false;
+        }
+      } else {
+        const from = at;
+        at = quoted ? endOfString(buffer, at, end, role === skip) : endOfBare(buffer, at, end);
+        if (at < 0) {
+          return false;
+        }
+        if (role >= 0) {
+          this.#starts[role] = from;
+          this.#ends[role] = at;
+        }
+      }
+    }
+    // What follows the last value is not compared, so that value's own end must be there.
+    return steps.length > 0;
+  }
+
+  /** Another remembered layout, or a new one from this entry. */
+  #tryOthers(buffer: Buffer, start: number, end: number): boolean {
+    for (const layout of this.#layouts) {
+      if (layout !== this.#latest && this.#follow(layout, buffer, start, end)) {
+        this.#latest = layout;
+        return true;
+      }
+    }
+    if (this.#layouts.length >= layoutLimit) {
+      return false;
+    }
+    const fields = learnLayout(buffer, start, end);
+    const steps = fields === undefined ? undefined : this.#stepsOf(fields);
+    if (steps === undefined || !this.#follow(steps, buffer, start, end)) {
+      return false;
+    }
+    this.#layouts.push(steps);
+    this.#latest = steps;
+    return true;
+  }
+
+  /** The steps up to the last field that is needed; undefined when one is missing or of a kind that is not read here. */
+  #stepsOf(fields: readonly LayoutField[]): Step[] | undefined {
+    const roles = fields.map(({ name }) => (name === this.#plan.sequence ? sequenceRole : name !== undefined && this.#slots.includes(name) ? this.#slots.lastIndexOf(name) : skip));
+    const needed = [...this.#slots.map((_, slot) => slot), ...(this.#plan.sequence === undefined ? [] : [sequenceRole])];
+    if (needed.some((role) => roles.filter((other) => other === role).length !== 1)) {
+      return undefined;
+    }
+    const last = roles.findLastIndex((role) => role !== skip);
+    const used = fields.slice(0, Math.max(1, last + 1));
+    const readable = used.every(({ kind }, i) => kind === "string" || (kind === "bare" && (roles[i] ?? skip) < 0));
+    return readable ? used.map(({ glue, kind }, i) => ({ glue: new BytePattern(glue), quoted: kind === "string", role: roles[i] ?? skip })) : undefined;
+  }
+
+  /** Whole decimal digits, as the last nine and all before them: both are exact, whatever the size. @returns where they end */
+  #readDigits(buffer: Buffer, start: number, end: number): number {
+    let at = start;
+    while (at < end && isDigit(buffer[at] as number)) {
+      at++;
+    }
+    if (at - start > 20 || at === end) {
+      return start;
+    }
+    const split = Math.max(start, at - 9);
+    let high = 0;
+    for (let i = start; i < split; i++) {
+      high = high * 10 + ((buffer[i] as number) - 0x30);
+    }
+    let low = 0;
+    for (let i = split; i < at; i++) {
+      low = low * 10 + ((buffer[i] as number) - 0x30);
+    }
+    this.sequence = this.#combine(high, low);
+    return at;
+  }
+
+  #combine(high: number, low: number): number {
+    if (this.#baseHigh !== this.#baseHigh) {
+      this.#baseHigh = high;
+    }
+    return (high - this.#baseHigh) * lowWeight + low;
+  }
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= 0x30 && byte <= 0x39;
+}
+
+/** Whether a byte may follow a whole number; a dot or an exponent may not. */
+function endsValue(byte: number, quoted: boolean): boolean {
+  return quoted ? byte === quote : byte === 0x2c || byte === 0x7d || byte <= 0x20;
+}
+
+/** Where a string's closing quote lies; -1 when it does not end, or holds an escape though its bytes are wanted. */
+function endOfString(buffer: Buffer, start: number, end: number, escapes: boolean): number {
+  for (let at = start; at < end; at++) {
+    const byte = buffer[at] as number;
+    if (byte === quote) {
+      return at;
+    }
+    if (byte === backslash) {
+      if (!escapes) {
+        return -1;
+      }
+      at++;
+    }
+  }
+  return -1;
+}
+
+/** Where a number, true, false or null ends; -1 when it does not. */
+function endOfBare(buffer: Buffer, start: number, end: number): number {
+  for (let at = start; at < end; at++) {
+    const byte = buffer[at] as number;
+    if (byte === 0x2c || byte === 0x7d || byte <= 0x20) {
+      return at;
+    }
+  }
+  return -1;
+}
