@@ -19,7 +19,10 @@ export type CelPredicate = (variables: Readonly<Record<string, unknown>>) => boo
  * Compiles a CEL predicate over the given variables, checking its types and field names where the shapes are known.
  * Whole numbers are CEL `int`, others `double`; fields that a message lacks are absent: test them with `has()`.
  */
-export function compileCel(expression: string, variables: Readonly<Record<string, CelShape | undefined>>): { readonly predicate: CelPredicate } | { readonly problem: CelProblem } {
+export function compileCel(
+  expression: string,
+  variables: Readonly<Record<string, CelShape | undefined>>,
+): { readonly predicate: CelPredicate } | { readonly problem: CelProblem } {
   const loose = new Environment({ homogeneousAggregateLiterals: false, enableOptionalTypes: true });
   const typed = new Environment({ homogeneousAggregateLiterals: false, enableOptionalTypes: true });
   for (const [name, shape] of Object.entries(variables)) {
@@ -27,7 +30,7 @@ export function compileCel(expression: string, variables: Readonly<Record<string
     if (shape === undefined) {
       typed.registerVariable(name, "dyn");
     } else {
-      typed.registerVariable({ name, schema: shape as Record<string, string> });
+      typed.registerVariable({ name, schema: shape });
     }
   }
   for (const environment of [loose, typed]) {

@@ -32,13 +32,16 @@ function checkRoles(content: ContractFile, problems: YamlProblem[]): void {
   for (const role of ["disjoint", "overlap"] as const) {
     content.roles[role]?.forEach((name, index) => check(name, ["roles", role, index]));
   }
-  content.roles.invalid.forEach((invalid, index) => (typeof invalid === "string" ? check(invalid, ["roles", "invalid", index]) : check(invalid.filter, ["roles", "invalid", index, "filter"])));
+  content.roles.invalid.forEach((invalid, index) =>
+    typeof invalid === "string" ? check(invalid, ["roles", "invalid", index]) : check(invalid.filter, ["roles", "invalid", index, "filter"]),
+  );
 }
 
 /** Entry fields named by rules, `entries` and the producer, against the names in `entries.fields` or the protobuf's. */
 function checkEntryFields(content: ContractFile, grpc: GrpcBinding | undefined, problems: YamlProblem[]): void {
   const { entries } = content;
-  const known = entries.fields === undefined ? (entries.each === undefined ? grpc?.entryFields.map((field) => field.name) : undefined) : Object.keys(entries.fields);
+  const known =
+    entries.fields === undefined ? (entries.each === undefined ? grpc?.entryFields.map((field) => field.name) : undefined) : Object.keys(entries.fields);
   if (known === undefined) {
     return;
   }
@@ -67,13 +70,17 @@ function checkEntryFields(content: ContractFile, grpc: GrpcBinding | undefined, 
 /** Fields of the samples: known to the protobuf filter, or read by some rule. */
 function checkFilterFields(content: ContractFile, grpc: GrpcBinding | undefined, problems: YamlProblem[]): void {
   const declared = grpc === undefined || content.open !== undefined ? undefined : grpc.filterFields.map((field) => field.name);
-  const read = content.match.some((rule) => "cel" in rule) ? undefined : content.match.flatMap((rule) => ("cel" in rule ? [] : rule.rule === "range" ? [rule.filter, rule.to] : [rule.filter]));
+  const read = content.match.some((rule) => "cel" in rule)
+    ? undefined
+    : content.match.flatMap((rule) => ("cel" in rule ? [] : rule.rule === "range" ? [rule.filter, rule.to] : [rule.filter]));
   const known = declared ?? read;
   if (known === undefined) {
     return;
   }
   const unknown = (name: string): string =>
-    declared === undefined ? `No match rule reads the filter's field "${name}", so the harness cannot judge by it.${didYouMean(name, known) || ' A field that does not constrain entries is declared with "rule: ignored".'}` : `A filter has no field "${name}".${didYouMean(name, known) || listOf(known)}`;
+    declared === undefined
+      ? `No match rule reads the filter's field "${name}", so the harness cannot judge by it.${didYouMean(name, known) || ' A field that does not constrain entries is declared with "rule: ignored".'}`
+      : `A filter has no field "${name}".${didYouMean(name, known) || listOf(known)}`;
   for (const [sample, messages] of Object.entries(content.filters)) {
     for (const [index, message] of (Array.isArray(messages) ? messages : [messages]).entries()) {
       for (const field of Object.keys(message)) {
@@ -109,7 +116,10 @@ function checkTemplates(content: ContractFile, problems: YamlProblem[]): void {
   ];
   for (const [template, path, allowed] of places) {
     for (const found of unknownReferences(template, allowed)) {
-      problems.push({ path: [...path, ...found.path], message: `"$${found.name}" means nothing here; ${allowed.map((name) => `$${name}`).join(", ")} do${allowed.length === 1 ? "es" : ""}, and $$ is a dollar sign.` });
+      problems.push({
+        path: [...path, ...found.path],
+        message: `"$${found.name}" means nothing here; ${allowed.map((name) => `$${name}`).join(", ")} do${allowed.length === 1 ? "es" : ""}, and $$ is a dollar sign.`,
+      });
     }
   }
 }

@@ -141,10 +141,16 @@ function tokenTexts(token: string, rules: readonly RuleFile[], yes: readonly Fil
 }
 
 function texts(value: unknown): string[] {
-  return (Array.isArray(value) ? value : [value]).flatMap((inner) => (typeof inner === "string" ? [inner] : typeof inner === "number" || typeof inner === "bigint" ? [String(inner)] : []));
+  return (Array.isArray(value) ? value : [value]).flatMap((inner) =>
+    typeof inner === "string" ? [inner] : typeof inner === "number" || typeof inner === "bigint" ? [String(inner)] : [],
+  );
 }
 
-function* combinations(axes: readonly { readonly field: string; readonly candidates: readonly string[] }[], depth: number, draft: EntryDraft): Generator<EntryDraft> {
+function* combinations(
+  axes: readonly { readonly field: string; readonly candidates: readonly string[] }[],
+  depth: number,
+  draft: EntryDraft,
+): Generator<EntryDraft> {
   const axis = axes[depth];
   if (axis === undefined) {
     yield draft;

@@ -25,15 +25,22 @@ export function compileExpressions(content: ContractFile, grpc: GrpcBinding | un
     problems.push({ path, characters: result.problem.at, message: `This CEL expression is not accepted: ${result.problem.message}.` });
     return () => false;
   };
-  const overMessage = (expression: string | undefined, path: YamlPath): CelPredicate | undefined => (expression === undefined ? undefined : compile(expression, { message: messageShape }, path));
+  const overMessage = (expression: string | undefined, path: YamlPath): CelPredicate | undefined =>
+    expression === undefined ? undefined : compile(expression, { message: messageShape }, path);
   return {
-    match: content.match.map((rule, index): CompiledRule => ("cel" in rule ? { cel: compile(rule.cel, { filter: filterShape, entry: entryShape }, ["match", index, "cel"]) } : rule)),
+    match: content.match.map((rule, index): CompiledRule =>
+      "cel" in rule ? { cel: compile(rule.cel, { filter: filterShape, entry: entryShape }, ["match", index, "cel"]) } : rule,
+    ),
     receive: {
       where: overMessage(content.entries.where, ["entries", "where"]),
       ack: overMessage(content.messages?.ack, ["messages", "ack"]),
       barrier: overMessage(content.barrier?.await, ["barrier", "await"]),
       rejection: overMessage(content.messages?.rejection, ["messages", "rejection"]),
-      ignore: (content.messages?.ignore ?? []).map((rule, index) => ({ name: rule.name, when: compile(rule.when, { message: messageShape }, ["messages", "ignore", index, "when"]), answer: rule.answer })),
+      ignore: (content.messages?.ignore ?? []).map((rule, index) => ({
+        name: rule.name,
+        when: compile(rule.when, { message: messageShape }, ["messages", "ignore", index, "when"]),
+        answer: rule.answer,
+      })),
     },
   };
 }

@@ -32,7 +32,9 @@ export function findMethod(root: protobuf.Root, name: string, streams: "both" | 
   }
   const both = Boolean(method.requestStream) && Boolean(method.responseStream);
   if (streams === "both" && !both) {
-    return { problem: `"${name}" does not stream in both directions: a monitor is "rpc ${methodName} (stream ${method.requestType}) returns (stream ${method.responseType})".` };
+    return {
+      problem: `"${name}" does not stream in both directions: a monitor is "rpc ${methodName} (stream ${method.requestType}) returns (stream ${method.responseType})".`,
+    };
   }
   if (streams === "none" && (Boolean(method.requestStream) || Boolean(method.responseStream))) {
     return { problem: `"${name}" streams; a producer is a plain call.` };
@@ -41,7 +43,9 @@ export function findMethod(root: protobuf.Root, name: string, streams: "both" | 
 }
 
 function servicesOf(namespace: protobuf.NamespaceBase): protobuf.Service[] {
-  return namespace.nestedArray.flatMap((nested) => (nested instanceof protobuf.Service ? [nested] : nested instanceof protobuf.Namespace || nested instanceof protobuf.Type ? servicesOf(nested) : []));
+  return namespace.nestedArray.flatMap((nested) =>
+    nested instanceof protobuf.Service ? [nested] : nested instanceof protobuf.Namespace || nested instanceof protobuf.Type ? servicesOf(nested) : [],
+  );
 }
 
 function fullName(object: protobuf.ReflectionObject): string {

@@ -23,7 +23,13 @@ export async function loadTypes(document: YamlDocument, content: ContractFile, f
   }
   const sources = (["proto", "descriptor-set", "reflection"] as const).filter((key) => grpc[key] !== undefined);
   if (sources.length !== 1) {
-    throw document.errorFor([{ path: ["grpc"], at: "key", message: `"grpc" needs exactly one of proto, descriptor-set and reflection, and has ${sources.length === 0 ? "none" : sources.join(" and ")}.` }]);
+    throw document.errorFor([
+      {
+        path: ["grpc"],
+        at: "key",
+        message: `"grpc" needs exactly one of proto, descriptor-set and reflection, and has ${sources.length === 0 ? "none" : sources.join(" and ")}.`,
+      },
+    ]);
   }
   if (grpc.reflection === true) {
     return "reflection";
@@ -33,14 +39,21 @@ export async function loadTypes(document: YamlDocument, content: ContractFile, f
     const root =
       grpc.proto === undefined
         ? await loadDescriptorSet(path.resolve(folder, grpc["descriptor-set"] ?? ""))
-        : loadProtoFile(path.resolve(folder, grpc.proto), (grpc.include ?? []).map((include) => path.resolve(folder, include)));
+        : loadProtoFile(
+            path.resolve(folder, grpc.proto),
+            (grpc.include ?? []).map((include) => path.resolve(folder, include)),
+          );
     return findTypes(document, content, root);
   } catch (thrown) {
     if (!(thrown instanceof ProtoFileError)) {
       throw thrown;
     }
     const place = document.placeOf(["grpc", key]);
-    throw new HarnessError("contract", `${grpc.proto ?? grpc["descriptor-set"]}: ${thrown.message}`, { place: thrown.place ?? place, hint: `It is named at ${place}.`, cause: thrown });
+    throw new HarnessError("contract", `${grpc.proto ?? grpc["descriptor-set"]}: ${thrown.message}`, {
+      place: thrown.place ?? place,
+      hint: `It is named at ${place}.`,
+      cause: thrown,
+    });
   }
 }
 

@@ -21,7 +21,7 @@ export function createJsonCodec(form: "text" | "binary"): MessageCodec {
       try {
         value = JSON.parse(text);
       } catch (thrown) {
-        throw new Error(`not JSON: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+        throw new Error(`not JSON: ${thrown instanceof Error ? thrown.message : String(thrown)}`, { cause: thrown });
       }
       if (typeof value !== "object" || value === null || Array.isArray(value)) {
         throw new Error(`JSON ${value === null ? "null" : Array.isArray(value) ? "array" : typeof value}, not an object`);

@@ -82,6 +82,7 @@ function shownFile(reference: string, file: string): string {
 
 function notFound(reference: string, thrown: unknown): HarnessError {
   const near = nearestName(reference, builtInContracts);
-  const hint = near === undefined ? `Give the path of a contract file, or one of ${builtInContracts.join(", ")}.` : `Did you mean the built-in contract "${near}"?`;
+  const hint =
+    near === undefined ? `Give the path of a contract file, or one of ${builtInContracts.join(", ")}.` : `Did you mean the built-in contract "${near}"?`;
   return new HarnessError("contract", `The contract "${reference}" cannot be read: ${messageOf(thrown)}.`, { place: reference, hint, cause: thrown });
 }

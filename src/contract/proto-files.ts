@@ -34,7 +34,10 @@ export function loadProtoFile(file: string, includes: readonly string[]): protob
       if (found !== undefined) {
         load(found);
       } else if (protobuf.common.get(imported) === null) {
-        throw new ProtoFileError(`The import "${imported}" is in none of ${[path.dirname(name), ...includes].map((folder) => `"${folder}"`).join(", ")}.`, placeOf(text, imported, name));
+        throw new ProtoFileError(
+          `The import "${imported}" is in none of ${[path.dirname(name), ...includes].map((folder) => `"${folder}"`).join(", ")}.`,
+          placeOf(text, imported, name),
+        );
       } else if (!seen.has(imported)) {
         seen.add(imported);
         root.addJSON(protobuf.common.get(imported)?.nested ?? {});

@@ -179,7 +179,13 @@ function mapEntryType(field: protobuf.Field & MapField, make: (type: protobuf.Ty
     ...(resolved instanceof protobuf.Enum ? { enumNames: namesOf(resolved) } : {}),
   };
   const key: ReaderField = { name: "key", type: field.keyType, repeated: false, presence: false, rivals: [] };
-  return { name: `${field.name} entry`, fields: new Map([[1, key], [2, value]]) };
+  return {
+    name: `${field.name} entry`,
+    fields: new Map([
+      [1, key],
+      [2, value],
+    ]),
+  };
 }
 
 function namesOf(type: protobuf.Enum): ReadonlyMap<number, string> {
@@ -201,7 +207,8 @@ function hasPresence(field: protobuf.Field): boolean {
   if (field.repeated || field.map) {
     return false;
   }
-  return field.resolvedType instanceof protobuf.Type || Boolean(field.hasPresence);
+  // Declared as a boolean; the library gives whatever made it so.
+  return field.resolvedType instanceof protobuf.Type || !!(field.hasPresence as unknown);
 }
 
 function nameOf(type: protobuf.Type): string {
@@ -221,5 +228,5 @@ function fromText(text: string, bytes: BytesForm): Uint8Array {
 }
 
 function describe(value: unknown): string {
-  return Array.isArray(value) ? "a list" : typeof value === "object" ? "a mapping" : JSON.stringify(value) ?? String(value);
+  return Array.isArray(value) ? "a list" : typeof value === "object" ? "a mapping" : (JSON.stringify(value) ?? String(value));
 }

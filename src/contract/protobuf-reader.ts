@@ -97,7 +97,16 @@ function defaultOf(field: ReaderField): unknown {
 }
 
 /** False when the wire type does not fit the field: such a field counts as unknown. */
-function readKnown(field: ReaderField, wire: number, number: number, message: Record<string, unknown>, cursor: Cursor, end: number, depth: number, type: ReaderType): boolean {
+function readKnown(
+  field: ReaderField,
+  wire: number,
+  number: number,
+  message: Record<string, unknown>,
+  cursor: Cursor,
+  end: number,
+  depth: number,
+  type: ReaderType,
+): boolean {
   const what = `${type.name}.${field.name}`;
   if (field.type === "message") {
     const inner = field.message?.();

@@ -19,7 +19,14 @@ export interface ReceiveRules {
 export function compileReceive(rules: ReceiveRules): (message: Message) => Received {
   const { where, ack, barrier, rejection, ignore, each } = rules;
   const project = compileProjection(rules.fields);
-  const plain = where === undefined && ack === undefined && barrier === undefined && rejection === undefined && ignore.length === 0 && each === undefined && project === undefined;
+  const plain =
+    where === undefined &&
+    ack === undefined &&
+    barrier === undefined &&
+    rejection === undefined &&
+    ignore.length === 0 &&
+    each === undefined &&
+    project === undefined;
   if (plain) {
     return (message) => ({ kind: "entries", entries: [message] });
   }
@@ -62,10 +69,13 @@ function compileProjection(fields: ContractFile["entries"]["fields"]): ((entry: 
     const { path, decode } = typeof field === "string" ? { path: field, decode: undefined } : field;
     return { name, read: (entry: Entry): unknown => decodeValue(valueAtPath(entry, path), decode) };
   });
-  return (entry) => Object.fromEntries(readers.flatMap(({ name, read }) => {
-    const value = read(entry);
-    return value === undefined ? [] : [[name, value]];
-  }));
+  return (entry) =>
+    Object.fromEntries(
+      readers.flatMap(({ name, read }) => {
+        const value = read(entry);
+        return value === undefined ? [] : [[name, value]];
+      }),
+    );
 }
 
 function decodeValue(value: unknown, decode: "base64" | "json" | undefined): unknown {

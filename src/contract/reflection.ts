@@ -44,7 +44,9 @@ export async function askReflection(address: ReflectionAddress, services: readon
   const ca = tls?.ca === undefined ? undefined : [tls.ca, ...rootCertificates].join("\n");
   const client = new grpc.Client(
     `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`,
-    tls === undefined ? grpc.credentials.createInsecure() : grpc.credentials.createSsl(pem(ca), pem(tls.key), pem(tls.cert), { rejectUnauthorized: tls.insecure !== true }),
+    tls === undefined
+      ? grpc.credentials.createInsecure()
+      : grpc.credentials.createSsl(pem(ca), pem(tls.key), pem(tls.cert), { rejectUnauthorized: tls.insecure !== true }),
     {
       "grpc.use_local_subchannel_pool": 1,
       "grpc.enable_http_proxy": 0,
@@ -59,7 +61,13 @@ export async function askReflection(address: ReflectionAddress, services: readon
   const deadline = Date.now() + (address.timeoutMs ?? 5000);
   try {
     for (const version of ["v1", "v1alpha"]) {
-      const call: ClientDuplexStream<Uint8Array, Buffer> = client.makeBidiStreamRequest(`/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`, (bytes: Uint8Array) => Buffer.from(bytes), (bytes: Buffer) => bytes, metadata, { deadline });
+      const call: ClientDuplexStream<Uint8Array, Buffer> = client.makeBidiStreamRequest(
+        `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
+        (bytes: Uint8Array) => Buffer.from(bytes),
+        (bytes: Buffer) => bytes,
+        metadata,
+        { deadline },
+      );
       try {
         return await collectFiles(call, services);
       } catch (thrown) {
@@ -68,7 +76,11 @@ export async function askReflection(address: ReflectionAddress, services: readon
           throw thrown instanceof Refusal ? refused(address, thrown.message) : thrown;
         }
         if (code !== grpc.status.UNIMPLEMENTED) {
-          throw new HarnessError("unreachable", `${address.url} was asked for its types by reflection, and answered ${grpc.status[code]}: ${(thrown as ServiceError).details}.`, { place: address.url, cause: thrown });
+          throw new HarnessError(
+            "unreachable",
+            `${address.url} was asked for its types by reflection, and answered ${grpc.status[code]}: ${(thrown as ServiceError).details}.`,
+            { place: address.url, cause: thrown },
+          );
         }
       } finally {
         call.cancel();
@@ -83,7 +95,10 @@ export async function askReflection(address: ReflectionAddress, services: readon
 class Refusal extends Error {}
 
 function refused(address: ReflectionAddress, why: string): HarnessError {
-  return new HarnessError("contract", `The types of ${address.url} cannot be had by reflection: ${why}.`, { place: address.url, hint: 'Name a .proto in the contract instead: grpc: { proto: …, method: … }.' });
+  return new HarnessError("contract", `The types of ${address.url} cannot be had by reflection: ${why}.`, {
+    place: address.url,
+    hint: "Name a .proto in the contract instead: grpc: { proto: …, method: … }.",
+  });
 }
 
 /** Asks for the services' files, then for what these import, one question at a time. */
@@ -113,7 +128,10 @@ async function collectFiles(call: ClientDuplexStream<Uint8Array, Buffer>, servic
       keep(await ask({ file_by_filename: name }));
     }
   }
-  return types.lookupType("FileSet").encode({ file: [...files.values()] }).finish();
+  return types
+    .lookupType("FileSet")
+    .encode({ file: [...files.values()] })
+    .finish();
 }
 
 function questioner(call: ClientDuplexStream<Uint8Array, Buffer>): (question: object) => Promise<readonly Uint8Array[]> {
@@ -135,7 +153,10 @@ function questioner(call: ClientDuplexStream<Uint8Array, Buffer>): (question: ob
       }
       call.write(types.lookupType("Request").encode(question).finish());
     });
-    const { files, error } = types.lookupType("Response").decode(answer) as unknown as { readonly files?: { readonly file_descriptor_proto: readonly Uint8Array[] }; readonly error?: { readonly error_message: string } };
+    const { files, error } = types.lookupType("Response").decode(answer) as unknown as {
+      readonly files?: { readonly file_descriptor_proto: readonly Uint8Array[] };
+      readonly error?: { readonly error_message: string };
+    };
     if (error !== undefined && error !== null) {
       throw new Refusal(`asked for ${Object.values(question).join()} it says "${error.error_message}"`);
     }

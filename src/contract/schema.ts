@@ -20,7 +20,10 @@ const grpc = z
       .string()
       .regex(/^\/?[\w.]+\/\w+$/, 'expected "package.Service/Method"')
       .describe('"package.Service/Method"; both directions stream.'),
-    bytes: z.enum(["base64", "text"]).default("base64").describe("How fields of type bytes are written in filters and read from entries: base64, or as UTF-8 text."),
+    bytes: z
+      .enum(["base64", "text"])
+      .default("base64")
+      .describe("How fields of type bytes are written in filters and read from entries: base64, or as UTF-8 text."),
   })
   .describe("The monitor over gRPC; exactly one of proto, descriptor-set and reflection.");
 
@@ -54,7 +57,14 @@ const rule = z.union([
     entry: text,
     rule: z.literal("range"),
   }),
-  z.strictObject({ filter: text, entry: text, rule: z.literal("topic"), separator: text.default("/"), "any-level": text.default("+"), "any-rest": text.default("#") }),
+  z.strictObject({
+    filter: text,
+    entry: text,
+    rule: z.literal("topic"),
+    separator: text.default("/"),
+    "any-level": text.default("+"),
+    "any-rest": text.default("#"),
+  }),
   z.strictObject({ filter: text, rule: z.literal("ignored").describe("The field does not constrain entries.") }),
   z.strictObject({ cel: cel.describe("CEL over filter and entry; true: the entry passes.") }),
 ]);
@@ -88,7 +98,10 @@ const messages = z
 
 const semantics = z.strictObject({
   update: z.enum(["replace", "additive"]).default("replace"),
-  "takes-effect": z.enum(["first-new-entry", "ack"]).optional().describe("When an update holds; default: at the ack where messages.ack or barrier is given, else at the first entry that only it lets through."),
+  "takes-effect": z
+    .enum(["first-new-entry", "ack"])
+    .optional()
+    .describe("When an update holds; default: at the ack where messages.ack or barrier is given, else at the first entry that only it lets through."),
   delivery: z.enum(["live", "replay"]).default("live"),
   overflow: z.enum(["end", "buffer", "thin"]).default("end").describe("What happens to a reader too slow for the server's buffer."),
   "clean-end": z
@@ -105,13 +118,20 @@ const producer = z.union([
   none,
   z.strictObject({
     http: z.string().regex(/^[A-Z]+ \//, 'expected "METHOD /path"'),
-    body: text.describe("Body; {field} is replaced by an entry's value, {token} by a text that no other entry has. A JSON list is repeated for several entries."),
+    body: text.describe(
+      "Body; {field} is replaced by an entry's value, {token} by a text that no other entry has. A JSON list is repeated for several entries.",
+    ),
     "content-type": text.default("application/json"),
     sequences: sequences.optional(),
     values: values.optional(),
   }),
   z.strictObject({ command: text.describe("Shell command for one entry; {field} and {token} are replaced by quoted values."), values: values.optional() }),
-  z.strictObject({ grpc: z.string().regex(/^\/?[\w.]+\/\w+$/, 'expected "package.Service/Method"'), message, sequences: sequences.optional(), values: values.optional() }),
+  z.strictObject({
+    grpc: z.string().regex(/^\/?[\w.]+\/\w+$/, 'expected "package.Service/Method"'),
+    message,
+    sequences: sequences.optional(),
+    values: values.optional(),
+  }),
 ]);
 
 const probe = z.union([
@@ -143,7 +163,9 @@ export const contractSchema = z
     about: z.string().default(""),
     grpc: grpc.optional(),
     websocket: websocket.optional(),
-    filters: z.record(text, z.union([message, z.array(message).min(1)])).describe("Named samples; a sample is one message, or a list of messages sent in a row."),
+    filters: z
+      .record(text, z.union([message, z.array(message).min(1)]))
+      .describe("Named samples; a sample is one message, or a list of messages sent in a row."),
     roles: z
       .strictObject({
         broad: text.optional().describe("Lets every entry through, or nearly."),

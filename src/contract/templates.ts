@@ -15,7 +15,11 @@ export interface TemplateVariables {
 const reference = /\$(filter|from|slot|old|namespace|message)((?:\.\w+)*)/g;
 
 /** Names that begin with `$` in a template's texts and mean nothing, each with the path to it. */
-export function unknownReferences(template: unknown, allowed: readonly string[], path: readonly (string | number)[] = []): { readonly name: string; readonly path: readonly (string | number)[] }[] {
+export function unknownReferences(
+  template: unknown,
+  allowed: readonly string[],
+  path: readonly (string | number)[] = [],
+): { readonly name: string; readonly path: readonly (string | number)[] }[] {
   if (typeof template === "string") {
     return [...template.replaceAll("$$", "").matchAll(/\$([A-Za-z_]\w*)/g)].flatMap(([, name = ""]) => (allowed.includes(name) ? [] : [{ name, path }]));
   }
@@ -44,10 +48,12 @@ function fill(template: unknown, variables: TemplateVariables): unknown {
     return template.map((inner) => fill(inner, variables)).filter((inner) => inner !== undefined);
   }
   if (typeof template === "object" && template !== null) {
-    return Object.fromEntries(Object.entries(template).flatMap(([key, inner]) => {
-      const value = fill(inner, variables);
-      return value === undefined ? [] : [[key, value]];
-    }));
+    return Object.fromEntries(
+      Object.entries(template).flatMap(([key, inner]) => {
+        const value = fill(inner, variables);
+        return value === undefined ? [] : [[key, value]];
+      }),
+    );
   }
   return template;
 }

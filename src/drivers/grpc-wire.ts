@@ -182,7 +182,9 @@ function endedStream(end: StreamEnd): MonitorStream {
 function streamEndOf(end: GrpcEnd): StreamEnd {
   switch (end.source) {
     case "trailers":
-      return end.status === 0 ? { kind: "completed", native: "OK" } : { kind: "rejected", native: grpcStatusName(end.status), code: end.status, detail: end.message };
+      return end.status === 0
+        ? { kind: "completed", native: "OK" }
+        : { kind: "rejected", native: grpcStatusName(end.status), code: end.status, detail: end.message };
     case "reset":
       return { kind: "rejected", native: `RST_STREAM ${errorCodeName(end.resetCode ?? 0)}`, code: end.status, detail: "" };
     case "http-status":

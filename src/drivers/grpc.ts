@@ -1,4 +1,14 @@
-import { Client, type ClientDuplexStream, connectivityState, credentials, type ChannelCredentials, type ChannelOptions, Metadata, status as grpcStatus, type StatusObject } from "@grpc/grpc-js";
+import {
+  Client,
+  type ClientDuplexStream,
+  connectivityState,
+  credentials,
+  type ChannelCredentials,
+  type ChannelOptions,
+  Metadata,
+  status as grpcStatus,
+  type StatusObject,
+} from "@grpc/grpc-js";
 import { HarnessError } from "../core/errors.js";
 import type { Connection, Driver, MonitorStream, OpenOptions, StreamEnd } from "../core/stream.js";
 import type { Target, TlsOptions } from "../core/target.js";
@@ -80,7 +90,10 @@ async function explainFailure(target: Target, timeoutMs: number, signal: AbortSi
   } catch (thrown) {
     return unreachable(target, thrown);
   }
-  return new HarnessError("unreachable", `${target.url}: @grpc/grpc-js gets no connection, though HTTP/2 is spoken there.`, { place: target.url, hint: "Try --driver grpc-wire." });
+  return new HarnessError("unreachable", `${target.url}: @grpc/grpc-js gets no connection, though HTTP/2 is spoken there.`, {
+    place: target.url,
+    hint: "Try --driver grpc-wire.",
+  });
 }
 
 function openStream(client: Client, target: Target, options: OpenOptions): MonitorStream {
@@ -94,7 +107,12 @@ function openStream(client: Client, target: Target, options: OpenOptions): Monit
     // As metadata it is sent as it is, and the library sets no timer of its own.
     metadata.set("grpc-timeout", options.grpcTimeout);
   }
-  const call: ClientDuplexStream<Uint8Array, Buffer> = client.makeBidiStreamRequest(target.path, (bytes: Uint8Array) => Buffer.from(bytes), (bytes: Buffer) => bytes, metadata);
+  const call: ClientDuplexStream<Uint8Array, Buffer> = client.makeBidiStreamRequest(
+    target.path,
+    (bytes: Uint8Array) => Buffer.from(bytes),
+    (bytes: Buffer) => bytes,
+    metadata,
+  );
   let end: StreamEnd | undefined;
   let cancelled = false;
   const cancel = (): void => {
@@ -161,7 +179,10 @@ function streamEndOf(status: StatusObject, cancelled: boolean): StreamEnd {
   if (reset !== undefined) {
     return { kind: "rejected", native: `RST_STREAM ${resetNames[Number(reset)] ?? reset}`, code: status.code, detail: "" };
   }
-  if (status.code === grpcStatus.UNAVAILABLE && /^(Connection dropped|No connection established|Stream refused by server|read ECONNRESET|write EPIPE)/i.test(status.details)) {
+  if (
+    status.code === grpcStatus.UNAVAILABLE &&
+    /^(Connection dropped|No connection established|Stream refused by server|read ECONNRESET|write EPIPE)/i.test(status.details)
+  ) {
     return { kind: "lost", native: name, cause: status.details };
   }
   return { kind: "rejected", native: name, code: status.code, detail: status.details };

@@ -11,7 +11,9 @@ const channelzTypes = protobuf.Root.fromJSON({
     ServerRef: { fields: { server_id: { id: 5, type: "int64" } } },
     SocketRef: { fields: { socket_id: { id: 3, type: "int64" } } },
     Server: { fields: { ref: { id: 1, type: "ServerRef" } } },
-    SocketData: { fields: { streams_started: { id: 1, type: "int64" }, streams_succeeded: { id: 2, type: "int64" }, streams_failed: { id: 3, type: "int64" } } },
+    SocketData: {
+      fields: { streams_started: { id: 1, type: "int64" }, streams_succeeded: { id: 2, type: "int64" }, streams_failed: { id: 3, type: "int64" } },
+    },
     Socket: { fields: { data: { id: 2, type: "SocketData" } } },
     GetServersRequest: { fields: { start_server_id: { id: 1, type: "int64" } } },
     GetServersResponse: { fields: { server: { id: 1, type: "Server", rule: "repeated" }, end: { id: 2, type: "bool" } } },
@@ -38,14 +40,28 @@ export async function countOpenStreams(client: Client, address: GrpcAddress, tim
     if (answer.kind === "refused") {
       throw new ChannelzRefusal(answer.status === 12 ? "the server does not serve grpc.channelz.v1.Channelz" : `channelz ${method}: ${answer.detail}`);
     }
-    return channelzTypes.lookupType(`${method}Response`).toObject(channelzTypes.lookupType(`${method}Response`).decode(answer.bytes), { longs: Number, defaults: true, arrays: true });
+    return channelzTypes
+      .lookupType(`${method}Response`)
+      .toObject(channelzTypes.lookupType(`${method}Response`).decode(answer.bytes), { longs: Number, defaults: true, arrays: true });
   };
   try {
     let open = 0;
     let seen = 0;
-    for (const server of await pages(ask, "GetServers", (start) => ({ start_server_id: start }), "server", (item) => at(item, "ref", "server_id"))) {
+    for (const server of await pages(
+      ask,
+      "GetServers",
+      (start) => ({ start_server_id: start }),
+      "server",
+      (item) => at(item, "ref", "server_id"),
+    )) {
       const serverId = at(server, "ref", "server_id");
-      for (const socket of await pages(ask, "GetServerSockets", (start) => ({ server_id: serverId, start_socket_id: start }), "socket_ref", (item) => at(item, "socket_id"))) {
+      for (const socket of await pages(
+        ask,
+        "GetServerSockets",
+        (start) => ({ server_id: serverId, start_socket_id: start }),
+        "socket_ref",
+        (item) => at(item, "socket_id"),
+      )) {
         seen += 1;
         if (seen > mostSockets) {
           return { kind: "unavailable", reason: `the server has more than ${mostSockets} sockets` };
@@ -97,6 +113,9 @@ async function pages(ask: Ask, method: string, request: (start: number) => objec
 }
 
 function at(value: unknown, ...path: readonly string[]): number {
-  const found = path.reduce<unknown>((inner, step) => (typeof inner === "object" && inner !== null ? (inner as Record<string, unknown>)[step] : undefined), value);
+  const found = path.reduce<unknown>(
+    (inner, step) => (typeof inner === "object" && inner !== null ? (inner as Record<string, unknown>)[step] : undefined),
+    value,
+  );
   return typeof found === "number" ? found : 0;
 }

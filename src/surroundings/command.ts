@@ -15,7 +15,11 @@ const keptOutputBytes = 16 * 1024;
 /** Runs a shell command in a process group of its own; its whole group is killed at the deadline. Never rejects. */
 export function runCommand(command: string, options: { readonly timeoutMs: number; readonly folder?: string }): Promise<CommandResult> {
   return new Promise((resolve) => {
-    const child = spawn("/bin/sh", ["-c", command], { detached: true, stdio: ["ignore", "pipe", "pipe"], ...(options.folder === undefined ? {} : { cwd: options.folder }) });
+    const child = spawn("/bin/sh", ["-c", command], {
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+      ...(options.folder === undefined ? {} : { cwd: options.folder }),
+    });
     let output = "";
     let expired = false;
     const hear = (chunk: Buffer): void => {
@@ -36,7 +40,11 @@ export function runCommand(command: string, options: { readonly timeoutMs: numbe
     // "close", not "exit": only then is all of its output there.
     child.once("close", (code, signal) => {
       clearTimeout(timer);
-      const ending = expired ? `was killed after ${options.timeoutMs} ms` : code === null ? `was ended by ${signal ?? "a signal"}` : `ended with exit code ${code}`;
+      const ending = expired
+        ? `was killed after ${options.timeoutMs} ms`
+        : code === null
+          ? `was ended by ${signal ?? "a signal"}`
+          : `ended with exit code ${code}`;
       resolve({ exitCode: expired ? undefined : (code ?? undefined), ending, output });
     });
   });

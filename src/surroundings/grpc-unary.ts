@@ -11,7 +11,9 @@ export interface GrpcAddress {
   readonly headers?: readonly (readonly [name: string, value: string])[];
 }
 
-export type UnaryAnswer = { readonly kind: "answered"; readonly bytes: Uint8Array } | { readonly kind: "refused"; readonly status: number; readonly detail: string };
+export type UnaryAnswer =
+  | { readonly kind: "answered"; readonly bytes: Uint8Array }
+  | { readonly kind: "refused"; readonly status: number; readonly detail: string };
 
 /** A connection for several calls; the caller closes it. */
 export function openClient(address: GrpcAddress): Client {
@@ -21,12 +23,18 @@ export function openClient(address: GrpcAddress): Client {
     "grpc.enable_retries": 0,
     "grpc.enable_http_proxy": 0,
     "grpc.service_config_disable_resolution": 1,
-    ...(address.tls?.servername === undefined ? {} : { "grpc.ssl_target_name_override": address.tls.servername, "grpc.default_authority": address.tls.servername }),
+    ...(address.tls?.servername === undefined
+      ? {}
+      : { "grpc.ssl_target_name_override": address.tls.servername, "grpc.default_authority": address.tls.servername }),
   });
 }
 
 /** One call. Never rejects: a status other than OK, and no connection, are answers. */
-export function callOn(client: Client, address: GrpcAddress, call: { readonly path: string; readonly request: Uint8Array; readonly timeoutMs: number }): Promise<UnaryAnswer> {
+export function callOn(
+  client: Client,
+  address: GrpcAddress,
+  call: { readonly path: string; readonly request: Uint8Array; readonly timeoutMs: number },
+): Promise<UnaryAnswer> {
   const metadata = new Metadata();
   for (const [name, value] of address.headers ?? []) {
     metadata.add(name, name.endsWith("-bin") ? Buffer.from(value, "base64") : value);

@@ -62,7 +62,11 @@ export function createHttpClient(options: HttpOrigin): HttpClient {
       return new Promise((resolve, reject) => {
         const signal = AbortSignal.timeout(timeoutMs);
         const fail = (error: NodeJS.ErrnoException): void => {
-          reject(signal.aborted ? new HttpFailure(`no answer within ${timeoutMs} ms`, false) : new HttpFailure(explain(error), error.code === "ECONNREFUSED" || error.code === "ENOTFOUND"));
+          reject(
+            signal.aborted
+              ? new HttpFailure(`no answer within ${timeoutMs} ms`, false)
+              : new HttpFailure(explain(error), error.code === "ECONNREFUSED" || error.code === "ENOTFOUND"),
+          );
         };
         const send = secure ? httpsRequest : httpRequest;
         const request = send(new URL(path, base), { method, headers, agent, signal }, (answer) => {
@@ -90,7 +94,13 @@ async function readAnswer(answer: IncomingMessage): Promise<HttpAnswer> {
   return { status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") };
 }
 
-function tlsSettings(tls: TlsOptions): { readonly rejectUnauthorized: boolean; readonly ca?: string[]; readonly cert?: string; readonly key?: string; readonly servername?: string } {
+function tlsSettings(tls: TlsOptions): {
+  readonly rejectUnauthorized: boolean;
+  readonly ca?: string[];
+  readonly cert?: string;
+  readonly key?: string;
+  readonly servername?: string;
+} {
   return {
     rejectUnauthorized: tls.insecure !== true,
     ...(tls.ca === undefined ? {} : { ca: [tls.ca, ...rootCertificates] }),

@@ -120,7 +120,12 @@ function readJsonPage(rule: PageRule, body: string): ProbeOutcome {
     return { kind: "unavailable", reason: `GET ${rule.path} does not answer with JSON` };
   }
   const value = (path: string): number | undefined => {
-    const found = path.split(".").reduce<unknown>((inner, step) => (typeof inner === "object" && inner !== null && Object.hasOwn(inner, step) ? (inner as Record<string, unknown>)[step] : undefined), page);
+    const found = path
+      .split(".")
+      .reduce<unknown>(
+        (inner, step) => (typeof inner === "object" && inner !== null && Object.hasOwn(inner, step) ? (inner as Record<string, unknown>)[step] : undefined),
+        page,
+      );
     return typeof found === "number" ? found : undefined;
   };
   return reading(rule, value);

@@ -44,7 +44,14 @@ export function createProducer(contract: Contract, options: ProducerOptions): Pr
     case "http":
       return httpProducer(contract, rule, options);
     case "command":
-      return oneByOne(contract, async (values) => commandOutcome(await runCommand(fillText(rule.command, values, quoteForShell), { timeoutMs: options.timeoutMs ?? 5000, ...(options.folder === undefined ? {} : { folder: options.folder }) })));
+      return oneByOne(contract, async (values) =>
+        commandOutcome(
+          await runCommand(fillText(rule.command, values, quoteForShell), {
+            timeoutMs: options.timeoutMs ?? 5000,
+            ...(options.folder === undefined ? {} : { folder: options.folder }),
+          }),
+        ),
+      );
     case "grpc":
       return grpcProducer(contract, rule, options);
     default:
@@ -140,7 +147,11 @@ function grpcProducer(contract: Contract, rule: Extract<ProducerRule, { kind: "g
   }
   const client = openClient(grpc);
   const write = async (values: Readonly<Record<string, string>>): Promise<ProduceOutcome> => {
-    const answer = await callOn(client, grpc, { path: rule.method, request: codec.encode(fillJson(rule.message, values) as Record<string, unknown>), timeoutMs: options.timeoutMs ?? 5000 });
+    const answer = await callOn(client, grpc, {
+      path: rule.method,
+      request: codec.encode(fillJson(rule.message, values) as Record<string, unknown>),
+      timeoutMs: options.timeoutMs ?? 5000,
+    });
     if (answer.kind === "answered") {
       return produced(sequencesIn(codec.decode(answer.bytes), rule.sequences));
     }
@@ -160,7 +171,10 @@ function commandOutcome(result: Awaited<ReturnType<typeof runCommand>>): Produce
   if (result.exitCode === 0) {
     return produced(undefined);
   }
-  return { kind: result.exitCode === 127 ? "unavailable" : "failed", reason: `the producer's command ${result.ending}: ${result.output.slice(-200).replaceAll(/\s+/g, " ").trim()}` };
+  return {
+    kind: result.exitCode === 127 ? "unavailable" : "failed",
+    reason: `the producer's command ${result.ending}: ${result.output.slice(-200).replaceAll(/\s+/g, " ").trim()}`,
+  };
 }
 
 /** A producer that writes one entry after the other. */
@@ -208,7 +222,12 @@ function wholeNumber(value: unknown): number | undefined {
 }
 
 function valueAt(value: unknown, path: string): unknown {
-  return path.split(".").reduce<unknown>((found, step) => (typeof found === "object" && found !== null && Object.hasOwn(found, step) ? (found as Record<string, unknown>)[step] : undefined), value);
+  return path
+    .split(".")
+    .reduce<unknown>(
+      (found, step) => (typeof found === "object" && found !== null && Object.hasOwn(found, step) ? (found as Record<string, unknown>)[step] : undefined),
+      value,
+    );
 }
 
 function parseJson(text: string): unknown {

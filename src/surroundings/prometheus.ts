@@ -31,7 +31,9 @@ export function sumSamples(samples: readonly PrometheusSample[], selector: strin
 
 function parseLabels(text: string): Readonly<Record<string, string>> {
   const pairs = [...text.matchAll(/([A-Za-z_]\w*)\s*=\s*"((?:[^"\\]|\\.)*)"/g)];
-  return Object.fromEntries(pairs.map(([, label = "", value = ""]) => [label, value.replaceAll(/\\(.)/g, (_, escaped: string) => (escaped === "n" ? "\n" : escaped))]));
+  return Object.fromEntries(
+    pairs.map(([, label = "", value = ""]) => [label, value.replaceAll(/\\(.)/g, (_, escaped: string) => (escaped === "n" ? "\n" : escaped))]),
+  );
 }
 
 function numberOf(text: string): number | undefined {

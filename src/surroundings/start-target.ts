@@ -90,7 +90,13 @@ export async function startTarget(options: StartOptions): Promise<StartedTarget>
   const target = own(child.pid, child, { options, log, exited, startedMs });
   try {
     const ports = await becomeReady(child, { options, log, exited, timeoutMs });
-    return { ...target.handle, ports, get death() { return target.death(); } };
+    return {
+      ...target.handle,
+      ports,
+      get death() {
+        return target.death();
+      },
+    };
   } catch (thrown) {
     await target.handle.stop();
     throw thrown;
@@ -238,7 +244,10 @@ async function refuseTakenPorts(options: StartOptions): Promise<void> {
   for (const address of options.accepts ?? []) {
     if (await accepts(address)) {
       const where = `${address.host}:${address.port}`;
-      throw new HarnessError("not-ready", `Something listens on ${where} already, before the target is started.`, { place: where, hint: "Stop it, or give the target another port." });
+      throw new HarnessError("not-ready", `Something listens on ${where} already, before the target is started.`, {
+        place: where,
+        hint: "Stop it, or give the target another port.",
+      });
     }
   }
 }
@@ -257,12 +266,21 @@ function accepts(address: Address): Promise<boolean> {
 }
 
 function targetDied(command: string, exit: Exit, log: LogTail): HarnessError {
-  return new HarnessError("target-died", `The target ${describeExit(exit)}.${quoteLog(log)}`, { place: command, hint: "Run the command by itself to see why." });
+  return new HarnessError("target-died", `The target ${describeExit(exit)}.${quoteLog(log)}`, {
+    place: command,
+    hint: "Run the command by itself to see why.",
+  });
 }
 
 function notReady(options: StartOptions, log: LogTail, timeoutMs: number): HarnessError {
-  const awaited = options.readyLine === undefined ? `a line "ready grpc=PORT http=PORT"${(options.accepts ?? []).length === 0 ? "" : ` or connections on ${(options.accepts ?? []).map(({ host, port }) => `${host}:${port}`).join(" and ")}`}` : `a line that matches ${String(options.readyLine)}`;
-  return new HarnessError("not-ready", `The target was not ready after ${timeoutMs} ms: no ${awaited.replace(/^a /, "")}.${quoteLog(log)}`, { place: options.command, hint: "Give its URLs, a --ready pattern, or more time with --ready-within." });
+  const awaited =
+    options.readyLine === undefined
+      ? `a line "ready grpc=PORT http=PORT"${(options.accepts ?? []).length === 0 ? "" : ` or connections on ${(options.accepts ?? []).map(({ host, port }) => `${host}:${port}`).join(" and ")}`}`
+      : `a line that matches ${String(options.readyLine)}`;
+  return new HarnessError("not-ready", `The target was not ready after ${timeoutMs} ms: no ${awaited.replace(/^a /, "")}.${quoteLog(log)}`, {
+    place: options.command,
+    hint: "Give its URLs, a --ready pattern, or more time with --ready-within.",
+  });
 }
 
 function quoteLog(log: LogTail): string {
@@ -271,7 +289,11 @@ function quoteLog(log: LogTail): string {
 }
 
 function describeExit(exit: Exit): string {
-  return exit.problem !== undefined ? `could not be started (${exit.problem})` : exit.signal !== undefined ? `was ended by ${exit.signal}` : `ended by itself with exit code ${exit.exitCode ?? "?"}`;
+  return exit.problem !== undefined
+    ? `could not be started (${exit.problem})`
+    : exit.signal !== undefined
+      ? `was ended by ${exit.signal}`
+      : `ended by itself with exit code ${exit.exitCode ?? "?"}`;
 }
 
 async function vanished(pid: number, withinMs: number): Promise<boolean> {

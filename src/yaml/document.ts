@@ -63,7 +63,9 @@ export function parseYaml(text: string, file: string, code: HarnessErrorCode): Y
     value,
     placeOf: (path, at = "value") => placeAt(offsetOf(path, at)),
     errorFor(problems) {
-      const located = problems.map((problem) => ({ ...problem, offset: offsetOf(problem.path, problem.at ?? "value", problem.characters) })).toSorted((a, b) => a.offset - b.offset);
+      const located = problems
+        .map((problem) => ({ ...problem, offset: offsetOf(problem.path, problem.at ?? "value", problem.characters) }))
+        .toSorted((a, b) => a.offset - b.offset);
       const [first, ...others] = located;
       if (first === undefined) {
         throw new Error("errorFor needs a problem");

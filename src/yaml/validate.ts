@@ -20,7 +20,11 @@ function problemsOf(issue: Issue, base: YamlPath, schema: z.ZodType, root: unkno
   const path = [...base, ...issue.path.map((step) => (typeof step === "symbol" ? String(step) : step))];
   if (issue.code === "unrecognized_keys") {
     const known = keysAt(schema, path);
-    return issue.keys.map((key) => ({ path: [...path, key], at: "key" as const, message: `Unknown key "${key}"${inWhat(path)}.${didYouMean(key, known) || listOf(known)}` }));
+    return issue.keys.map((key) => ({
+      path: [...path, key],
+      at: "key" as const,
+      message: `Unknown key "${key}"${inWhat(path)}.${didYouMean(key, known) || listOf(known)}`,
+    }));
   }
   if (issue.code === "invalid_union") {
     const branch = likeliestBranch(issue.errors);
@@ -29,7 +33,11 @@ function problemsOf(issue: Issue, base: YamlPath, schema: z.ZodType, root: unkno
       : branch.flatMap((inner) => problemsOf(inner, path, schema, root));
   }
   if (issue.code === "invalid_key") {
-    return issue.issues.map((inner) => ({ path, at: "key" as const, message: sentence(`The name "${String(path.at(-1))}" is not accepted: ${inner.message}`) }));
+    return issue.issues.map((inner) => ({
+      path,
+      at: "key" as const,
+      message: sentence(`The name "${String(path.at(-1))}" is not accepted: ${inner.message}`),
+    }));
   }
   if (issue.code === "invalid_type" && valueAt(root, path) === undefined) {
     return [{ path, message: `${nameOf(path)} is missing.` }];
@@ -40,7 +48,12 @@ function problemsOf(issue: Issue, base: YamlPath, schema: z.ZodType, root: unkno
     if (given === undefined) {
       return [{ path, message: `${nameOf(path)} is missing; it is one of ${allowed.join(", ")}.` }];
     }
-    return [{ path, message: `${nameOf(path)} is ${show(given)}, not ${allowed.length === 1 ? show(issue.values[0]) : `one of ${allowed.join(", ")}`}.${typeof given === "string" ? didYouMean(given, allowed) : ""}` }];
+    return [
+      {
+        path,
+        message: `${nameOf(path)} is ${show(given)}, not ${allowed.length === 1 ? show(issue.values[0]) : `one of ${allowed.join(", ")}`}.${typeof given === "string" ? didYouMean(given, allowed) : ""}`,
+      },
+    ];
   }
   if (issue.code === "invalid_type") {
     return [{ path, message: `${nameOf(path)} is ${kindOf(valueAt(root, path))}, not ${article(issue.expected)}.` }];
@@ -50,7 +63,8 @@ function problemsOf(issue: Issue, base: YamlPath, schema: z.ZodType, root: unkno
 
 /** Of a union's branches the one that the author most likely meant: whose complaints lie deepest, then the one with the fewest. */
 function likeliestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
-  const depth = (issues: readonly Issue[]): number => (issues.some((issue) => issue.code === "invalid_type" && issue.path.length === 0) ? -1 : Math.max(0, ...issues.map((issue) => issue.path.length)));
+  const depth = (issues: readonly Issue[]): number =>
+    issues.some((issue) => issue.code === "invalid_type" && issue.path.length === 0) ? -1 : Math.max(0, ...issues.map((issue) => issue.path.length));
   const cost = (issues: readonly Issue[]): number => issues.reduce((sum, issue) => sum + (issue.code === "unrecognized_keys" ? issue.keys.length : 1), 0);
   return branches.filter((issues) => issues.length > 0).toSorted((a, b) => depth(b) - depth(a) || cost(a) - cost(b))[0];
 }
@@ -125,7 +139,16 @@ function show(value: unknown): string {
 }
 
 function article(expected: string): string {
-  const words: Readonly<Record<string, string>> = { object: "a mapping", record: "a mapping", array: "a list", tuple: "a list", string: "a text", number: "a number", int: "a whole number", boolean: "true or false" };
+  const words: Readonly<Record<string, string>> = {
+    object: "a mapping",
+    record: "a mapping",
+    array: "a list",
+    tuple: "a list",
+    string: "a text",
+    number: "a number",
+    int: "a whole number",
+    boolean: "true or false",
+  };
   return words[expected] ?? expected;
 }
 

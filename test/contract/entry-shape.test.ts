@@ -1,12 +1,20 @@
 import t from "tap";
 import { compileEntryShape } from "../../src/contract/entry-shape.js";
+import type { Entry } from "../../src/core/contract.js";
 import { loadContract } from "../../src/contract/load-contract.js";
 
-const { violationOf } = await loadContract("logger");
+const contract = await loadContract("logger");
+const violationOf = (entry: Entry): string | undefined => contract.violationOf(entry);
 const good = { sequence: 7, time: "2026-02-28T23:59:60Z", level: "warn", source: "alpha", message: "x" };
 
 t.test("a whole entry has nothing wrong", async (t) => {
-  for (const change of [{}, { sequence: "18446744073709551615" }, { time: "2024-02-29T00:00:00.123456789Z" }, { time: "2026-01-01t00:00:00+05:30" }, { more: null }]) {
+  for (const change of [
+    {},
+    { sequence: "18446744073709551615" },
+    { time: "2024-02-29T00:00:00.123456789Z" },
+    { time: "2026-01-01t00:00:00+05:30" },
+    { more: null },
+  ]) {
     t.equal(violationOf({ ...good, ...change }), undefined, JSON.stringify(change));
   }
 });

@@ -6,7 +6,10 @@ const codec = createJsonCodec("text");
 
 t.test("what is encoded is decoded to the same message", async () => {
   fc.assert(
-    fc.property(fc.dictionary(fc.string(), fc.jsonValue(), { noNullPrototype: true }), (message) => JSON.stringify(codec.decode(codec.encode(message))) === JSON.stringify(message)),
+    fc.property(
+      fc.dictionary(fc.string(), fc.jsonValue(), { noNullPrototype: true }),
+      (message) => JSON.stringify(codec.decode(codec.encode(message))) === JSON.stringify(message),
+    ),
   );
 });
 

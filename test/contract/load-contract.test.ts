@@ -17,14 +17,17 @@ t.test("the default contract loads with everything that the checks rely on", asy
 });
 
 t.test("an entry that comes over gRPC reads as one that comes over WebSocket", async (t) => {
-  const { grpc, websocket, entries, violationOf } = await loadContract("logger");
+  const contract = await loadContract("logger");
+  const { grpc, websocket, entries } = contract;
   const json = websocket?.codec.decode(Buffer.from('{"sequence":7,"time":"2026-01-02T03:04:05.006Z","level":"warn","source":"alpha","message":"tick 7"}'));
   const text = (number: number, value: string): Buffer => Buffer.concat([Buffer.from([(number << 3) | 2, value.length]), Buffer.from(value)]);
-  const binary = grpc?.codec.decode(Buffer.concat([Buffer.from([8, 7]), text(2, "2026-01-02T03:04:05.006Z"), text(3, "warn"), text(4, "alpha"), text(5, "tick 7")]));
+  const binary = grpc?.codec.decode(
+    Buffer.concat([Buffer.from([8, 7]), text(2, "2026-01-02T03:04:05.006Z"), text(3, "warn"), text(4, "alpha"), text(5, "tick 7")]),
+  );
   t.same(binary, json);
   t.equal(sequenceOf(entries, json ?? {}), 7);
   t.equal(tokenOf(entries, json ?? {}), "tick 7");
-  t.equal(violationOf(json ?? {}), undefined);
+  t.equal(contract.violationOf(json ?? {}), undefined);
 });
 
 t.test("a contract that is not there is refused by name, with a suggestion", async (t) => {

@@ -17,7 +17,8 @@ function naive(rules: readonly CompiledRule[], filter: Message, entry: Message):
       return true;
     }
     const value = entry[rule.entry];
-    const same = (a: unknown, b: unknown): boolean => (typeof a === "number" || typeof b === "number" ? String(a) === String(b) && typeof a !== "object" && typeof b !== "object" : a === b);
+    const same = (a: unknown, b: unknown): boolean =>
+      typeof a === "number" || typeof b === "number" ? String(a) === String(b) && typeof a !== "object" && typeof b !== "object" : a === b;
     switch (rule.rule) {
       case "one-of":
         return [wanted].flat().some((one) => same(one, value));
@@ -40,7 +41,11 @@ function naive(rules: readonly CompiledRule[], filter: Message, entry: Message):
         if (end === undefined || end === null) {
           return value === wanted;
         }
-        return typeof value === "string" && Buffer.compare(Buffer.from(value), Buffer.from(String(wanted))) >= 0 && (end === "" || Buffer.compare(Buffer.from(value), Buffer.from(String(end))) < 0);
+        return (
+          typeof value === "string" &&
+          Buffer.compare(Buffer.from(value), Buffer.from(String(wanted))) >= 0 &&
+          (end === "" || Buffer.compare(Buffer.from(value), Buffer.from(String(end))) < 0)
+        );
       }
       case "topic":
         throw new Error("topics have a test of their own");
@@ -56,9 +61,20 @@ const entry = fc.record({ x: value, y: value }, { requiredKeys: [] });
 const rule: fc.Arbitrary<CompiledRule> = fc.oneof(
   fc.record({ filter: fc.constantFrom("a", "b"), entry: fc.constantFrom("x", "y"), rule: fc.constantFrom("one-of" as const, "equals" as const) }),
   fc.record({ filter: fc.constantFrom("a", "b"), entry: fc.constantFrom("x", "y"), rule: fc.constantFrom("contains" as const, "prefix" as const) }),
-  fc.record({ filter: fc.constantFrom("a", "b"), entry: fc.constantFrom("x", "y"), rule: fc.constantFrom("at-least" as const, "at-most" as const), order: fc.constant(order) }),
+  fc.record({
+    filter: fc.constantFrom("a", "b"),
+    entry: fc.constantFrom("x", "y"),
+    rule: fc.constantFrom("at-least" as const, "at-most" as const),
+    order: fc.constant(order),
+  }),
   fc.record({ filter: fc.constantFrom("a", "b"), rule: fc.constant("ignored" as const) }),
-  fc.record({ cel: fc.constantFrom(() => true, () => false, (variables: Readonly<Record<string, unknown>>) => Object.keys(variables["entry"] as object).length > 0) }),
+  fc.record({
+    cel: fc.constantFrom(
+      () => true,
+      () => false,
+      (variables: Readonly<Record<string, unknown>>) => Object.keys(variables["entry"] as object).length > 0,
+    ),
+  }),
 );
 
 t.test("the compiled predicate says what the rules say", async () => {
@@ -104,7 +120,8 @@ t.test("a range is by the bytes of UTF-8, its end open", async () => {
 });
 
 t.test("a topic has wildcards for one level and for the rest", async (t) => {
-  const matches = (pattern: string, topic: string): boolean => compileMatch([{ filter: "t", entry: "t", rule: "topic", separator: "/", "any-level": "+", "any-rest": "#" }], { t: pattern })({ t: topic });
+  const matches = (pattern: string, topic: string): boolean =>
+    compileMatch([{ filter: "t", entry: "t", rule: "topic", separator: "/", "any-level": "+", "any-rest": "#" }], { t: pattern })({ t: topic });
   for (const [pattern, topic, expected] of [
     ["a/b", "a/b", true],
     ["a/+", "a/b", true],

@@ -34,14 +34,34 @@ const base64 = fc.uint8Array({ maxLength: 20 }).map((bytes) => Buffer.from(bytes
 const plain = { noNullPrototype: true };
 const leaf = fc.record({ name: text, children: fc.constant([]), n: int32 }, plain);
 const inner = fc.record({ name: text, children: fc.array(leaf, { maxLength: 2 }), n: int32 }, plain);
-const whole = fc.record({
-  s: text, b: base64, yes: fc.boolean(), d: fc.double({ noNaN: true }).map((value) => (Object.is(value, -0) ? 0 : value)), f: fc.float({ noNaN: true }).map((value) => (Object.is(value, -0) ? 0 : value)),
-  i32: int32, s32: int32, u32: uint32, f32: uint32, sf32: int32,
-  i64: int64.map(narrow), s64: int64.map(narrow), u64: uint64.map(narrow), f64: uint64.map(narrow), sf64: int64.map(narrow),
-  kind: fc.constantFrom("NONE", "SOME", 3), list: fc.array(text, { maxLength: 3 }), packed: fc.array(int64.map(narrow), { maxLength: 5 }), loose: fc.array(int32, { maxLength: 3 }),
-  counts: fc.dictionary(text, int64.map(narrow), { maxKeys: 3, noNullPrototype: true }), inners: fc.dictionary(int32.map(String), inner, { maxKeys: 2, noNullPrototype: true }),
-  kinds: fc.array(fc.constantFrom("NONE", "SOME"), { maxLength: 3 }), snake_case_name: int32,
-}, plain);
+const whole = fc.record(
+  {
+    s: text,
+    b: base64,
+    yes: fc.boolean(),
+    d: fc.double({ noNaN: true }).map((value) => (Object.is(value, -0) ? 0 : value)),
+    f: fc.float({ noNaN: true }).map((value) => (Object.is(value, -0) ? 0 : value)),
+    i32: int32,
+    s32: int32,
+    u32: uint32,
+    f32: uint32,
+    sf32: int32,
+    i64: int64.map(narrow),
+    s64: int64.map(narrow),
+    u64: uint64.map(narrow),
+    f64: uint64.map(narrow),
+    sf64: int64.map(narrow),
+    kind: fc.constantFrom("NONE", "SOME", 3),
+    list: fc.array(text, { maxLength: 3 }),
+    packed: fc.array(int64.map(narrow), { maxLength: 5 }),
+    loose: fc.array(int32, { maxLength: 3 }),
+    counts: fc.dictionary(text, int64.map(narrow), { maxKeys: 3, noNullPrototype: true }),
+    inners: fc.dictionary(int32.map(String), inner, { maxKeys: 2, noNullPrototype: true }),
+    kinds: fc.array(fc.constantFrom("NONE", "SOME"), { maxLength: 3 }),
+    snake_case_name: int32,
+  },
+  plain,
+);
 const optional = fc.record({ inner, maybe: text }, { requiredKeys: [], noNullPrototype: true });
 const either = fc.oneof(fc.constant({}), fc.record({ left: text }, plain), fc.record({ right: inner }, plain));
 const all = fc.tuple(whole, optional, either).map((parts) => Object.assign({}, ...parts) as Record<string, unknown>);

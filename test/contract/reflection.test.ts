@@ -14,17 +14,62 @@ match: [{ filter: source, entry: source, rule: equals }]
 `;
 
 /** One file of a FileDescriptorSet: messages of string fields, and a service of one streaming method. */
-function fileDescriptor(name: string, more: { readonly dependency?: string; readonly messages?: Readonly<Record<string, readonly string[]>>; readonly service?: readonly [string, string, string, string] }): Buffer {
+function fileDescriptor(
+  name: string,
+  more: {
+    readonly dependency?: string;
+    readonly messages?: Readonly<Record<string, readonly string[]>>;
+    readonly service?: readonly [string, string, string, string];
+  },
+): Buffer {
   const bytes = (number: number, value: Buffer | string): Buffer => {
     const payload = Buffer.from(value as string);
-    return Buffer.concat([Buffer.from(protobuf.Writer.create().uint32((number << 3) | 2).uint32(payload.length).finish()), payload]);
+    return Buffer.concat([
+      Buffer.from(
+        protobuf.Writer.create()
+          .uint32((number << 3) | 2)
+          .uint32(payload.length)
+          .finish(),
+      ),
+      payload,
+    ]);
   };
-  const number = (field: number, value: number): Buffer => Buffer.from(protobuf.Writer.create().uint32(field << 3).uint32(value).finish());
+  const number = (field: number, value: number): Buffer =>
+    Buffer.from(
+      protobuf.Writer.create()
+        .uint32(field << 3)
+        .uint32(value)
+        .finish(),
+    );
   const messages = Object.entries(more.messages ?? {}).map(([message, fields]) =>
-    bytes(4, Buffer.concat([bytes(1, message), ...fields.map((field, index) => bytes(2, Buffer.concat([bytes(1, field), number(3, index + 1), number(4, 1), number(5, 9)])))])),
+    bytes(
+      4,
+      Buffer.concat([
+        bytes(1, message),
+        ...fields.map((field, index) => bytes(2, Buffer.concat([bytes(1, field), number(3, index + 1), number(4, 1), number(5, 9)]))),
+      ]),
+    ),
   );
-  const service = more.service === undefined ? [] : [bytes(6, Buffer.concat([bytes(1, more.service[0]), bytes(2, Buffer.concat([bytes(1, more.service[1]), bytes(2, more.service[2]), bytes(3, more.service[3]), number(5, 1), number(6, 1)]))]))];
-  return Buffer.concat([bytes(1, name), bytes(2, "p"), ...(more.dependency === undefined ? [] : [bytes(3, more.dependency)]), ...messages, ...service, bytes(12, "proto3")]);
+  const service =
+    more.service === undefined
+      ? []
+      : [
+          bytes(
+            6,
+            Buffer.concat([
+              bytes(1, more.service[0]),
+              bytes(2, Buffer.concat([bytes(1, more.service[1]), bytes(2, more.service[2]), bytes(3, more.service[3]), number(5, 1), number(6, 1)])),
+            ]),
+          ),
+        ];
+  return Buffer.concat([
+    bytes(1, name),
+    bytes(2, "p"),
+    ...(more.dependency === undefined ? [] : [bytes(3, more.dependency)]),
+    ...messages,
+    ...service,
+    bytes(12, "proto3"),
+  ]);
 }
 
 const files: Readonly<Record<string, Buffer>> = {
@@ -32,20 +77,39 @@ const files: Readonly<Record<string, Buffer>> = {
   "m.proto": fileDescriptor("m.proto", { messages: { F: ["source"], E: ["source", "long_text"] } }),
 };
 
-const types = protobuf.parse(`syntax = "proto3";
+const types = protobuf.parse(
+  `syntax = "proto3";
   message Request { string file_by_filename = 3; string file_containing_symbol = 4; }
-  message Response { message Files { repeated bytes file = 1; } message Refusal { int32 code = 1; string message = 2; } Files files = 4; Refusal error = 7; }`, { keepCase: true }).root;
+  message Response { message Files { repeated bytes file = 1; } message Refusal { int32 code = 1; string message = 2; } Files files = 4; Refusal error = 7; }`,
+  { keepCase: true },
+).root;
 
-async function reflectionServer(t: Test, version: "v1" | "v1alpha" | "none"): Promise<{ readonly url: string; readonly host: string; readonly port: number; readonly timeoutMs: number }> {
+async function reflectionServer(
+  t: Test,
+  version: "v1" | "v1alpha" | "none",
+): Promise<{ readonly url: string; readonly host: string; readonly port: number; readonly timeoutMs: number }> {
   const server = new Server();
   const identity = (bytes: Buffer): Buffer => bytes;
   if (version !== "none") {
     server.addService(
-      { Info: { path: `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`, requestStream: true, responseStream: true, requestSerialize: identity, requestDeserialize: identity, responseSerialize: identity, responseDeserialize: identity } },
+      {
+        Info: {
+          path: `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
+          requestStream: true,
+          responseStream: true,
+          requestSerialize: identity,
+          requestDeserialize: identity,
+          responseSerialize: identity,
+          responseDeserialize: identity,
+        },
+      },
       {
         Info(call: ServerDuplexStream<Buffer, Buffer>) {
           call.on("data", (bytes: Buffer) => {
-            const question = types.lookupType("Request").decode(bytes) as unknown as { readonly file_by_filename: string; readonly file_containing_symbol: string };
+            const question = types.lookupType("Request").decode(bytes) as unknown as {
+              readonly file_by_filename: string;
+              readonly file_containing_symbol: string;
+            };
             const file = question.file_containing_symbol === "p.S" ? files["s.proto"] : files[question.file_by_filename];
             const answer = file === undefined ? { error: { code: 5, message: "not found" } } : { files: { file: [file] } };
             call.write(Buffer.from(types.lookupType("Response").encode(answer).finish()));
@@ -55,7 +119,9 @@ async function reflectionServer(t: Test, version: "v1" | "v1alpha" | "none"): Pr
       },
     );
   }
-  const port = await new Promise<number>((resolve, reject) => server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) => (error === null ? resolve(bound) : reject(error))));
+  const port = await new Promise<number>((resolve, reject) =>
+    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) => (error === null ? resolve(bound) : reject(error))),
+  );
   t.teardown(() => server.forceShutdown());
   return { url: `grpc://127.0.0.1:${port}`, host: "127.0.0.1", port, timeoutMs: 5000 };
 }
@@ -72,7 +138,11 @@ for (const version of ["v1", "v1alpha"] as const) {
   t.test(`the method and its types come from the server, by ${version}`, async (t) => {
     const loaded = await loadContract(contractFile(t), { reflection: await reflectionServer(t, version) });
     t.equal(loaded.grpc?.path, "/p.S/Watch");
-    t.same(loaded.grpc?.entryFields.map((field) => field.name), ["source", "long_text"], "names as in the .proto");
+    t.same(
+      loaded.grpc?.entryFields.map((field) => field.name),
+      ["source", "long_text"],
+      "names as in the .proto",
+    );
     t.same(loaded.grpc?.codec.decode(Buffer.from("0a0161", "hex")), { source: "a", long_text: "" });
   });
 }
@@ -85,8 +155,13 @@ t.test("a server without reflection, one that does not know the service, and non
   const without = await reflectionServer(t, "none");
   await t.rejects(loadContract(contractFile(t), { reflection: without }), { code: "contract", message: /serves neither/, place: without.url });
   const other = await reflectionServer(t, "v1");
-  await t.rejects(loadContract(contractFile(t, contract.replace("p.S/", "p.T/")), { reflection: other }), { code: "contract", message: /asked for p\.T it says "not found"/ });
-  await t.rejects(loadContract(contractFile(t), { reflection: { url: "grpc://127.0.0.1:1", host: "127.0.0.1", port: 1, timeoutMs: 500 } }), { code: "unreachable" });
+  await t.rejects(loadContract(contractFile(t, contract.replace("p.S/", "p.T/")), { reflection: other }), {
+    code: "contract",
+    message: /asked for p\.T it says "not found"/,
+  });
+  await t.rejects(loadContract(contractFile(t), { reflection: { url: "grpc://127.0.0.1:1", host: "127.0.0.1", port: 1, timeoutMs: 500 } }), {
+    code: "unreachable",
+  });
 });
 
 t.test("names are checked against the types that came", async (t) => {
@@ -96,7 +171,9 @@ t.test("names are checked against the types that came", async (t) => {
 
 t.test("a descriptor set says the same as reflection", async (t) => {
   const file = contractFile(t, contract.replace("reflection: true", "descriptor-set: set.binpb"));
-  const set = Buffer.concat(Object.values(files).map((bytes) => Buffer.concat([Buffer.from(protobuf.Writer.create().uint32(10).uint32(bytes.length).finish()), bytes])));
+  const set = Buffer.concat(
+    Object.values(files).map((bytes) => Buffer.concat([Buffer.from(protobuf.Writer.create().uint32(10).uint32(bytes.length).finish()), bytes])),
+  );
   writeFileSync(path.join(path.dirname(file), "set.binpb"), set);
   t.equal((await loadContract(file)).grpc?.path, "/p.S/Watch");
   writeFileSync(path.join(path.dirname(file), "set.binpb"), "not a descriptor set");

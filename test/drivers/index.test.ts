@@ -119,7 +119,17 @@ for (const driver of Object.values<Driver>(drivers)) {
   });
 
   t.test(`${driver.name}: TLS is verified against the authority given, and only then`, async (t) => {
-    const pair = await generate([{ name: "commonName", value: "localhost" }], { extensions: [{ name: "subjectAltName", altNames: [{ type: 2, value: "localhost" }, { type: 7, ip: "127.0.0.1" }] }] });
+    const pair = await generate([{ name: "commonName", value: "localhost" }], {
+      extensions: [
+        {
+          name: "subjectAltName",
+          altNames: [
+            { type: 2, value: "localhost" },
+            { type: 7, ip: "127.0.0.1" },
+          ],
+        },
+      ],
+    });
     const server = await startReferenceServer({ rate: 0, tls: { cert: pair.cert, key: pair.private } });
     t.teardown(() => server.kill());
     for (const tls of [{ ca: pair.cert }, { insecure: true }]) {
@@ -136,10 +146,16 @@ for (const driver of Object.values<Driver>(drivers)) {
 
   t.test(`${driver.name}: what cannot be reached is said in one sentence`, async (t) => {
     const free = await freePort();
-    t.match(await failure(driver, targetOf(driver, contract, { grpcPort: free, httpPort: free })), { code: "unreachable", message: new RegExp(`nothing listens on 127\\.0\\.0\\.1:${free}`) });
+    t.match(await failure(driver, targetOf(driver, contract, { grpcPort: free, httpPort: free })), {
+      code: "unreachable",
+      message: new RegExp(`nothing listens on 127\\.0\\.0\\.1:${free}`),
+    });
     const server = await startReferenceServer({ rate: 0 });
     t.teardown(() => server.kill());
-    t.match(await failure(driver, targetOf(driver, contract, server, { tls: { insecure: true } })), { code: "unreachable", message: /does not speak TLS|TLS handshake/ });
+    t.match(await failure(driver, targetOf(driver, contract, server, { tls: { insecure: true } })), {
+      code: "unreachable",
+      message: /does not speak TLS|TLS handshake/,
+    });
   });
 }
 
@@ -171,7 +187,11 @@ for (const driver of Object.values<Driver>(drivers).filter((driver) => driver.tr
   });
 }
 
-async function connected(t: Test, driver: Driver, options: ReferenceServerOptions = {}): Promise<{ readonly server: ReferenceServer; readonly connection: Awaited<ReturnType<Driver["connect"]>> }> {
+async function connected(
+  t: Test,
+  driver: Driver,
+  options: ReferenceServerOptions = {},
+): Promise<{ readonly server: ReferenceServer; readonly connection: Awaited<ReturnType<Driver["connect"]>> }> {
   const server = await startReferenceServer({ rate: 0, ...options });
   t.teardown(() => server.kill());
   const connection = await driver.connect(targetOf(driver, contract, server), { timeoutMs: 5000 });
@@ -186,12 +206,12 @@ async function effective(heard: Heard, server: ReferenceServer, source: string, 
   }
   const from = heard.messages.length;
   const came = heard.until(() => heard.messages.slice(from).find((entry) => entry["source"] === source));
-  let over = false;
+  const over = new AbortController();
   came.then(
-    () => (over = true),
-    () => (over = true),
+    () => over.abort(),
+    () => over.abort(),
   );
-  while (!over) {
+  while (!over.signal.aborted) {
     server.append([draft(source, "is the filter in effect?")]);
     await new Promise((resolve) => setImmediate(resolve));
   }

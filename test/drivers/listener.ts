@@ -70,7 +70,12 @@ export async function hear(connection: Connection, contract: Contract, options: 
 }
 
 /** A target of the reference server, as the command line would make it. */
-export function targetOf(driver: Driver, contract: Contract, ports: { readonly grpcPort: number; readonly httpPort: number }, more: Partial<Target> = {}): Target {
+export function targetOf(
+  driver: Driver,
+  contract: Contract,
+  ports: { readonly grpcPort: number; readonly httpPort: number },
+  more: Partial<Target> = {},
+): Target {
   const grpc = driver.transport === "grpc";
   const port = grpc ? ports.grpcPort : ports.httpPort;
   const scheme = `${grpc ? "grpc" : "ws"}${more.tls === undefined ? "" : "s"}`;

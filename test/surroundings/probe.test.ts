@@ -18,15 +18,33 @@ t.test("a JSON page is read by path", async (t) => {
   t.match(await probe?.read(), { openStreams: 0, rssBytes: Number });
   const origin = await page(t, '{"a":{"streams":3}}');
   t.same(await read({ kind: "http", path: "/", openStreams: "a.streams" }, origin), { openStreams: 3 });
-  t.match(await read({ kind: "http", path: "/", openStreams: "a.b" }, origin), { kind: "unavailable", reason: /no number "a\.b"/ }, "a missing value is not zero");
+  t.match(
+    await read({ kind: "http", path: "/", openStreams: "a.b" }, origin),
+    { kind: "unavailable", reason: /no number "a\.b"/ },
+    "a missing value is not zero",
+  );
   t.match(await read({ kind: "http", path: "/", openStreams: "x" }, await page(t, "<html>")), { kind: "unavailable", reason: /JSON/ });
   t.match(await read({ kind: "http", path: "/", openStreams: "x" }, await page(t, "", 404)), { kind: "unavailable", reason: /HTTP 404/ });
   t.match(await read({ kind: "http", path: "/", openStreams: "x" }, undefined), { kind: "unavailable", reason: /--http-url/ });
 });
 
 t.test("a gauge on a Prometheus page is summed over its label sets, or those that a selector names", async (t) => {
-  const origin = await page(t, ['# HELP streams open', "# TYPE streams gauge", 'streams{kind="ws",note="a \\"b\\" } 9"} 2', 'streams{kind="grpc"} 5 1700000000000', "streams_total 99", "process_resident_memory_bytes 1.5e+07", "odd NaN"].join("\n"));
-  t.same(await read({ kind: "prometheus", path: "/metrics", openStreams: "streams", rssBytes: "process_resident_memory_bytes" }, origin), { openStreams: 7, rssBytes: 15_000_000 });
+  const origin = await page(
+    t,
+    [
+      "# HELP streams open",
+      "# TYPE streams gauge",
+      'streams{kind="ws",note="a \\"b\\" } 9"} 2',
+      'streams{kind="grpc"} 5 1700000000000',
+      "streams_total 99",
+      "process_resident_memory_bytes 1.5e+07",
+      "odd NaN",
+    ].join("\n"),
+  );
+  t.same(await read({ kind: "prometheus", path: "/metrics", openStreams: "streams", rssBytes: "process_resident_memory_bytes" }, origin), {
+    openStreams: 7,
+    rssBytes: 15_000_000,
+  });
   t.same(await read({ kind: "prometheus", path: "/metrics", openStreams: 'streams{kind="ws"}' }, origin), { openStreams: 2 });
   t.match(await read({ kind: "prometheus", path: "/metrics", openStreams: 'streams{kind="sse"}' }, origin), { kind: "unavailable" });
 });
@@ -35,7 +53,17 @@ t.test("channelz tells the open streams of a gRPC server, its own call not count
   const server = new GrpcServer();
   const identity = (bytes: Buffer): Buffer => bytes;
   server.addService(
-    { Hold: { path: "/x.Y/Hold", requestStream: true, responseStream: true, requestSerialize: identity, requestDeserialize: identity, responseSerialize: identity, responseDeserialize: identity } },
+    {
+      Hold: {
+        path: "/x.Y/Hold",
+        requestStream: true,
+        responseStream: true,
+        requestSerialize: identity,
+        requestDeserialize: identity,
+        responseSerialize: identity,
+        responseDeserialize: identity,
+      },
+    },
     {
       Hold(call: ServerDuplexStream<Buffer, Buffer>) {
         call.sendMetadata(new Metadata());
@@ -45,7 +73,9 @@ t.test("channelz tells the open streams of a gRPC server, its own call not count
     },
   );
   addAdminServicesToServer(server);
-  const port = await new Promise<number>((resolve, reject) => server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) => (error === null ? resolve(bound) : reject(error))));
+  const port = await new Promise<number>((resolve, reject) =>
+    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) => (error === null ? resolve(bound) : reject(error))),
+  );
   t.teardown(() => server.forceShutdown());
   const probe = createProbe(withProbe({ kind: "channelz" }), { grpc: { host: "127.0.0.1", port } });
   t.teardown(() => probe?.close());
@@ -71,7 +101,10 @@ t.test("a server without channelz makes the probe unavailable", async (t) => {
 });
 
 t.test("a process group tells its memory, CPU, threads and open files", { skip: process.platform !== "linux" && "there is no /proc" }, async (t) => {
-  const target = await startTarget({ command: `${JSON.stringify(process.execPath)} -e 'console.log("ready http=1"); setInterval(() => {}, 1000)'`, timeoutMs: 20_000 });
+  const target = await startTarget({
+    command: `${JSON.stringify(process.execPath)} -e 'console.log("ready http=1"); setInterval(() => {}, 1000)'`,
+    timeoutMs: 20_000,
+  });
   const probe = createProbe(withProbe({ kind: "unstated" }), { processGroup: () => target.pid });
   const reading = await probe?.read();
   t.match(reading, { rssBytes: Number, cpuMicros: Number, threads: Number, openFiles: Number });
@@ -82,7 +115,10 @@ t.test("a process group tells its memory, CPU, threads and open files", { skip: 
 
 t.test("the contract's own values stand beside those of the process", { skip: process.platform !== "linux" && "there is no /proc" }, async (t) => {
   const origin = await page(t, '{"streams":3,"rss":7}');
-  const probe = createProbe(withProbe({ kind: "http", path: "/", openStreams: "streams", rssBytes: "rss" }), { httpOrigin: origin, processGroup: () => process.pid });
+  const probe = createProbe(withProbe({ kind: "http", path: "/", openStreams: "streams", rssBytes: "rss" }), {
+    httpOrigin: origin,
+    processGroup: () => process.pid,
+  });
   t.match(await probe?.read(), { openStreams: 3, rssBytes: 7 });
   await probe?.close();
   t.equal(createProbe(withProbe({ kind: "declared-none" }), {}), undefined);

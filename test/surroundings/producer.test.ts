@@ -32,10 +32,18 @@ t.test("a JSON list is repeated, values are escaped, anything else is one reques
   const list = createProducer(contract, { httpOrigin: origin });
   await list?.produce(drafts);
   t.same(JSON.parse(bodies[0] ?? ""), drafts);
-  const single = createProducer(withProducer({ kind: "http", method: "PUT", path: "/x", body: '{"m":"{token}","fixed":"{unknown}"}', contentType: "application/json" }), { httpOrigin: origin });
+  const single = createProducer(
+    withProducer({ kind: "http", method: "PUT", path: "/x", body: '{"m":"{token}","fixed":"{unknown}"}', contentType: "application/json" }),
+    { httpOrigin: origin },
+  );
   await single?.produce(drafts);
-  t.same(bodies.slice(1).map((body) => JSON.parse(body) as unknown), drafts.map((draft) => ({ m: draft["message"], fixed: "{unknown}" })));
-  const text = createProducer(withProducer({ kind: "http", method: "POST", path: "/x", body: "{level} {token}", contentType: "text/plain" }), { httpOrigin: origin });
+  t.same(
+    bodies.slice(1).map((body) => JSON.parse(body) as unknown),
+    drafts.map((draft) => ({ m: draft["message"], fixed: "{unknown}" })),
+  );
+  const text = createProducer(withProducer({ kind: "http", method: "POST", path: "/x", body: "{level} {token}", contentType: "text/plain" }), {
+    httpOrigin: origin,
+  });
   await text?.produce(drafts.slice(0, 1));
   t.equal(bodies.at(-1), "warn one");
   await Promise.all([list?.close(), single?.close(), text?.close()]);
@@ -46,7 +54,10 @@ t.test("a great burst is split, in order", async (t) => {
   const producer = createProducer(contract, { httpOrigin: origin });
   const many = Array.from({ length: 25_000 }, (_, i) => ({ level: "info", source: "alpha", message: `entry ${i}` }));
   await producer?.produce(many);
-  t.same(bodies.flatMap((body) => JSON.parse(body) as unknown[]), many);
+  t.same(
+    bodies.flatMap((body) => JSON.parse(body) as unknown[]),
+    many,
+  );
   t.ok(bodies.length > 1 && bodies.every((body) => Buffer.byteLength(body) <= 1024 * 1024 + 2));
   await producer?.close();
 });
@@ -60,7 +71,10 @@ t.test("what is not there is unavailable, what refuses has failed", async (t) =>
   await new Promise((resolve) => broken.server.close(resolve));
   t.match(await createProducer(contract, { httpOrigin: broken.origin })?.produce(drafts), { kind: "unavailable", reason: /connection refused/ });
   const silent = await recorder(t, 0, "");
-  t.match(await createProducer(contract, { httpOrigin: silent.origin, timeoutMs: 100 })?.produce(drafts), { kind: "failed", reason: /no answer within 100 ms/ });
+  t.match(await createProducer(contract, { httpOrigin: silent.origin, timeoutMs: 100 })?.produce(drafts), {
+    kind: "failed",
+    reason: /no answer within 100 ms/,
+  });
 });
 
 t.test("a contract without a producer has none", async (t) => {
@@ -73,11 +87,23 @@ t.test("a command gets its values as quoted words", async (t) => {
   t.teardown(() => rmSync(folder, { recursive: true }));
   const producer = createProducer(withProducer({ kind: "command", command: "printf '%s|' {source} {token} >> out" }), { folder });
   const nasty = `$(touch hacked) ' ; "x"`;
-  t.match(await producer?.produce([{ source: "alpha", message: nasty }, { source: "beta", message: "2" }]), { kind: "produced" });
+  t.match(
+    await producer?.produce([
+      { source: "alpha", message: nasty },
+      { source: "beta", message: "2" },
+    ]),
+    { kind: "produced" },
+  );
   t.equal(readFileSync(path.join(folder, "out"), "utf8"), `alpha|${nasty}|beta|2|`);
-  t.match(await createProducer(withProducer({ kind: "command", command: "echo sorry; exit 4" }), {})?.produce(drafts), { kind: "failed", reason: /exit code 4: sorry/ });
+  t.match(await createProducer(withProducer({ kind: "command", command: "echo sorry; exit 4" }), {})?.produce(drafts), {
+    kind: "failed",
+    reason: /exit code 4: sorry/,
+  });
   t.match(await createProducer(withProducer({ kind: "command", command: "no-such-command-at-all {token}" }), {})?.produce(drafts), { kind: "unavailable" });
-  t.match(await createProducer(withProducer({ kind: "command", command: "sleep 60" }), { timeoutMs: 100 })?.produce(drafts), { kind: "failed", reason: /killed after 100 ms/ });
+  t.match(await createProducer(withProducer({ kind: "command", command: "sleep 60" }), { timeoutMs: 100 })?.produce(drafts), {
+    kind: "failed",
+    reason: /killed after 100 ms/,
+  });
 });
 
 t.test("a gRPC call gets the filled message, and its answer the numbers", async (t) => {
@@ -86,7 +112,17 @@ t.test("a gRPC call gets the filled message, and its answer the numbers", async 
   const server = new GrpcServer();
   const identity = (bytes: Buffer): Buffer => bytes;
   server.addService(
-    { Put: { path: "/log.Writer/Put", requestStream: false, responseStream: false, requestSerialize: identity, requestDeserialize: identity, responseSerialize: identity, responseDeserialize: identity } },
+    {
+      Put: {
+        path: "/log.Writer/Put",
+        requestStream: false,
+        responseStream: false,
+        requestSerialize: identity,
+        requestDeserialize: identity,
+        responseSerialize: identity,
+        responseDeserialize: identity,
+      },
+    },
     {
       Put(call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>) {
         heard.push([codec.decode(call.request), call.metadata.get("x-key")]);
@@ -94,9 +130,17 @@ t.test("a gRPC call gets the filled message, and its answer the numbers", async 
       },
     },
   );
-  const port = await new Promise<number>((resolve, reject) => server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) => (error === null ? resolve(bound) : reject(error))));
+  const port = await new Promise<number>((resolve, reject) =>
+    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) => (error === null ? resolve(bound) : reject(error))),
+  );
   t.teardown(() => server.forceShutdown());
-  const rule: ProducerRule = { kind: "grpc", method: "/log.Writer/Put", message: { value: "{token}", source: "{source}" }, codec, sequences: { first: "header.revision", last: "header.revision" } };
+  const rule: ProducerRule = {
+    kind: "grpc",
+    method: "/log.Writer/Put",
+    message: { value: "{token}", source: "{source}" },
+    codec,
+    sequences: { first: "header.revision", last: "header.revision" },
+  };
   const address = { host: "127.0.0.1", port, headers: [["x-key", "secret"]] as const };
   const producer = createProducer(withProducer(rule), { grpc: address });
   t.teardown(() => producer?.close());

@@ -33,7 +33,11 @@ t.test("a target that ignores the signal is killed, with all of its children", a
 });
 
 t.test("a target that ends before it is ready is named with what it printed last", async (t) => {
-  await t.rejects(startTarget({ command: "echo no such option >&2; exit 7" }), { name: "HarnessError", code: "target-died", message: /ended by itself with exit code 7\. It printed last:\nno such option/ });
+  await t.rejects(startTarget({ command: "echo no such option >&2; exit 7" }), {
+    name: "HarnessError",
+    code: "target-died",
+    message: /ended by itself with exit code 7\. It printed last:\nno such option/,
+  });
 });
 
 t.test("a target that never gets ready is stopped and named", async (t) => {
@@ -41,7 +45,10 @@ t.test("a target that never gets ready is stopped and named", async (t) => {
 });
 
 t.test("a target that dies under test is reported, with its log", async (t) => {
-  const target = await startTarget({ command: script(`console.log("ready http=5");process.stdin.resume();setTimeout(()=>{console.error("out of cheese");process.exit(9)},50)`), timeoutMs: 20_000 });
+  const target = await startTarget({
+    command: script(`console.log("ready http=5");process.stdin.resume();setTimeout(()=>{console.error("out of cheese");process.exit(9)},50)`),
+    timeoutMs: 20_000,
+  });
   const death = await target.died;
   t.ok(death instanceof HarnessError);
   t.match(death, { code: "target-died", message: /exit code 9.*out of cheese/s });
@@ -59,9 +66,17 @@ t.test("without a ready line the target is ready when its ports accept", async (
   const free = createServer();
   await new Promise<void>((resolve) => free.listen(0, "127.0.0.1", resolve));
   const { port } = free.address() as AddressInfo;
-  await t.rejects(startTarget({ command: "sleep 60", accepts: [{ host: "127.0.0.1", port }] }), { code: "not-ready", message: /listens on .* already/ }, "another's server is not taken for the target");
+  await t.rejects(
+    startTarget({ command: "sleep 60", accepts: [{ host: "127.0.0.1", port }] }),
+    { code: "not-ready", message: /listens on .* already/ },
+    "another's server is not taken for the target",
+  );
   await new Promise((resolve) => free.close(resolve));
-  const target = await startTarget({ command: script(`require("net").createServer().listen(${port},"127.0.0.1")`), accepts: [{ host: "127.0.0.1", port }], timeoutMs: 20_000 });
+  const target = await startTarget({
+    command: script(`require("net").createServer().listen(${port},"127.0.0.1")`),
+    accepts: [{ host: "127.0.0.1", port }],
+    timeoutMs: 20_000,
+  });
   t.same(target.ports, {});
   await target.stop();
 });
@@ -71,7 +86,11 @@ t.test("a start can be given up", async (t) => {
 });
 
 t.test("only the end of a long log is kept", async (t) => {
-  const target = await startTarget({ command: script(`for(let i=0;i<5000;i++)console.log("line "+i);console.log("ready http=5");setInterval(()=>{},1000)`), logLimitBytes: 1000, timeoutMs: 20_000 });
+  const target = await startTarget({
+    command: script(`for(let i=0;i<5000;i++)console.log("line "+i);console.log("ready http=5");setInterval(()=>{},1000)`),
+    logLimitBytes: 1000,
+    timeoutMs: 20_000,
+  });
   t.ok(target.log().length <= 1001);
   t.match(target.log(), /line 4999\nready http=5\n$/);
   await target.stop();

@@ -41,21 +41,32 @@ t.test("what is not YAML is named with its place", async (t) => {
 });
 
 t.test("a bomb of aliases is refused", async (t) => {
-  const bomb = ["a: &a [x, x, x, x, x, x, x, x, x]", ..."bcdefgh".split("").map((name, i) => `${name}: &${name} [${Array(9).fill(`*${"abcdefgh"[i]}`).join(", ")}]`)].join("\n");
+  const bomb = [
+    "a: &a [x, x, x, x, x, x, x, x, x]",
+    ..."bcdefgh".split("").map((name, i) => `${name}: &${name} [${Array(9).fill(`*${"abcdefgh"[i]}`).join(", ")}]`),
+  ].join("\n");
   t.throws(() => parseYaml(bomb, "f.yaml", "contract"), { code: "contract", message: /cannot be read/ });
 });
 
 t.test("whatever the text, the answer is a document or a HarnessError", async () => {
   fc.assert(
-    fc.property(fc.oneof(fc.string({ unit: "binary" }), fc.array(fc.constantFrom("a", ":", " ", "-", "\n", "[", "]", "{", "}", "&", "*", "'", '"', "|", ">", "!", "#", "%", "?", ",", "\t")).map((parts) => parts.join(""))), (input) => {
-      try {
-        parseYaml(input, "f.yaml", "contract").placeOf(["a", 0, "b"]);
-      } catch (thrown) {
-        if (!(thrown instanceof HarnessError)) {
-          throw thrown;
+    fc.property(
+      fc.oneof(
+        fc.string({ unit: "binary" }),
+        fc
+          .array(fc.constantFrom("a", ":", " ", "-", "\n", "[", "]", "{", "}", "&", "*", "'", '"', "|", ">", "!", "#", "%", "?", ",", "\t"))
+          .map((parts) => parts.join("")),
+      ),
+      (input) => {
+        try {
+          parseYaml(input, "f.yaml", "contract").placeOf(["a", 0, "b"]);
+        } catch (thrown) {
+          if (!(thrown instanceof HarnessError)) {
+            throw thrown;
+          }
         }
-      }
-    }),
+      },
+    ),
     { numRuns: 500 },
   );
 });
