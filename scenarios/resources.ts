@@ -1,7 +1,8 @@
 import { connect, type Socket } from "node:net";
+import { performance } from "node:perf_hooks";
 import type { Check } from "../src/conformance/check.js";
 import type { Session } from "../src/conformance/session.js";
-import { fail } from "../src/core/verdict.js";
+import { fail, unproven } from "../src/core/verdict.js";
 import { released, steadyStreams } from "./holdings.js";
 
 const both = ["grpc", "ws"] as const;
@@ -29,6 +30,44 @@ export const resourceChecks: readonly Check[] = [
         ends &&= !ended.includes(false);
       }
       await released(session, before, `${total} streams were opened and ended`, session.bounds.releaseMs * 2);
+    },
+  },
+  {
+    id: "resources/idle-cpu",
+    on: both,
+    level: "should",
+    requirement: "Streams that wait, before a filter or while nothing matches, use no processor to speak of.",
+    clause: "monitor design: an idle stream waits",
+    why: "A loop that spins while it waits burns a core for each stream; it shows on the bill, and in nobody's test.",
+    exchange: ["C → S  open   (no filter)", "C → S  open, filter that matches nothing", "S       less than half a core more than without them"],
+    causes: { Go: "`select` with a `default` branch in a `for` loop, and nothing in it that blocks.", Python: "`while True: await asyncio.sleep(0)`.", any: "Polling without a pause." },
+    needs: ["probe"],
+    exclusive: true,
+    async run(session) {
+      const alone = await processorShare(session);
+      const states: readonly (readonly [string, boolean])[] = [
+        ["before a filter", false],
+        ["while nothing matches", true],
+      ];
+      for (const [state, filtered] of states) {
+        const streams = await Promise.all([1, 2, 3].map(() => session.open(filtered ? { filter: session.role("silent") } : {})));
+        await session.settle(50);
+        const share = (await processorShare(session)) - alone;
+        for (const stream of streams) {
+          stream.cancel();
+        }
+        // Once more, since a collector or a compiler may have had its moment.
+        if (share > 0.5) {
+          const again = await Promise.all([1, 2, 3].map(() => session.open(filtered ? { filter: session.role("silent") } : {})));
+          const second = (await processorShare(session)) - alone;
+          for (const stream of again) {
+            stream.cancel();
+          }
+          if (second > 0.5) {
+            fail(`less than half a core more for 3 streams ${state}`, `${second.toFixed(1)} cores more, and ${share.toFixed(1)} the time before`);
+          }
+        }
+      }
     },
   },
   {
@@ -83,6 +122,25 @@ export const resourceChecks: readonly Check[] = [
     },
   },
 ];
+
+/** Cores that the server uses, measured over 400 ms. */
+async function processorShare(session: Session): Promise<number> {
+  const read = async (): Promise<{ readonly cpuMicros: number; readonly atMs: number }> => {
+    const reading = await session.probe.read();
+    if ("kind" in reading) {
+      unproven(`a probe of the server's processor time: ${reading.reason}`);
+    }
+    if (reading.cpuMicros === undefined) {
+      unproven("a probe that tells the server's processor time (start it with --start, or give --pid)");
+    }
+    return { cpuMicros: reading.cpuMicros, atMs: performance.now() };
+  };
+  const before = await read();
+  await session.settle(200);
+  await session.settle(200);
+  const after = await read();
+  return (after.cpuMicros - before.cpuMicros) / 1000 / (after.atMs - before.atMs);
+}
 
 /** Opens a stream and ends it as told; false when the server did not end it in turn, and it had to be cancelled. */
 async function openAndEnd(session: Session, how: "end" | "cancel" | "early"): Promise<boolean> {
