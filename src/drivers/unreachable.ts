@@ -24,12 +24,12 @@ function explain(target: Target, error: WireError): { readonly message: string; 
       if (/^"HTTP\/1\.[01] /.test(error.actual)) {
         return { message: `${where} answers in HTTP/1.1, not in HTTP/2 as gRPC does: ${error.actual}.`, hint: "Is this the WebSocket or HTTP port? Give the gRPC port." };
       }
-      if (/^"\\x15\\x03/.test(error.actual)) {
+      if (error.actual.startsWith('"\\x15\\x03')) {
         return { message: `${where} answers with a TLS alert.`, hint: `It speaks TLS: write ${secure} instead of ${plain}.` };
       }
       return { message: `${where} answers, but not in HTTP/2: ${error.actual}.`, hint: "Check the port: it belongs to another protocol." };
     case "NOT_HTTP":
-      if (/^"\\x15\\x03/.test(error.actual)) {
+      if (error.actual.startsWith('"\\x15\\x03')) {
         return { message: `${where} answers with a TLS alert.`, hint: `It speaks TLS: write ${secure} instead of ${plain}.` };
       }
       return { message: `${where} answers, but not in HTTP/1.1 as a WebSocket server does: ${error.actual}.`, hint: "Check the port: it belongs to another protocol, perhaps to gRPC." };
@@ -51,13 +51,13 @@ function explainTls(where: string, plain: string, code: string, error: WireError
     return { message: `${where} does not speak TLS.`, hint: `Write ${plain} for plain text.` };
   }
   if (/SELF_SIGNED|UNABLE_TO|CERT_UNTRUSTED/.test(code)) {
-    return { message: `the certificate of ${where} is not trusted: ${error.actual}.`, hint: "Trust its authority with --tls-ca FILE, or accept any certificate with --tls-insecure." };
+    return { message: `the certificate of ${where} is not trusted: ${error.actual}.`, hint: "Trust its authority with --ca FILE, or accept any certificate with --insecure." };
   }
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
-    return { message: `the certificate of ${where} is for another name: ${error.actual}.`, hint: "Give the name that it is for with --tls-servername NAME." };
+    return { message: `the certificate of ${where} is for another name: ${error.actual}.`, hint: "Give the name that it is for with --servername NAME." };
   }
   if (code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID") {
-    return { message: `the certificate of ${where} is not valid today: ${error.actual}.`, hint: "Renew it, or accept any certificate with --tls-insecure." };
+    return { message: `the certificate of ${where} is not valid today: ${error.actual}.`, hint: "Renew it, or accept any certificate with --insecure." };
   }
   return { message: `the TLS handshake with ${where} failed: ${error.actual}.`, hint: `Check the certificates; for plain text write ${plain}.` };
 }

@@ -137,12 +137,14 @@ function own(
   let stopping: Promise<TargetExit> | undefined;
   let death: string | undefined;
   const died = new Promise<HarnessError>((resolve) => {
-    void exited.then((exit) => {
+    const watch = async (): Promise<void> => {
+      const exit = await exited;
       if (stopping === undefined) {
         death = describeExit(exit);
         resolve(targetDied(options.command, exit, log));
       }
-    });
+    };
+    void watch();
   });
   const stop = async (): Promise<TargetExit> => {
     const askedMs = performance.now();
