@@ -91,7 +91,8 @@ function checkedDrafts(drafts) {
     }
     if (!LEVELS.includes(draft.level)) throw new Error(`entry ${index}: level is not one of ${LEVELS.join(", ")}`);
   }
-  return drafts;
+  // A lone surrogate has no UTF-8: on gRPC it would make the whole entry unreadable.
+  return drafts.map(({ level, source, message }) => ({ level, source: source.toWellFormed(), message: message.toWellFormed() }));
 }
 
 function answer(response, status, body, headers = {}) {

@@ -5,7 +5,7 @@ const CATALOGUE = {
   "no-back-pressure": ["noBackPressure", "write() and send() are called without looking at what they say: a slow reader's entries pile up in memory without end."],
   "listener-leak": ["listenerLeak", "The subscription is closed when a stream is cancelled or breaks, but not when the client ends it."],
   "filter-race": ["filterRace", "Filters are checked by an async function that takes longer for some of them: of two in a row the older may win."],
-  "async-for-each": ["asyncForEach", "Entries are prepared by an async callback that awaits only for long messages: short ones overtake them."],
+  "promise-all": ["promiseAll", "The entries of a batch are sent by Promise.all over an async callback that awaits only for long messages: short ones overtake them."],
   "body-as-text-chunks": ["bodyAsTextChunks", "The producer's body is put together as text, chunk by chunk: a character that two chunks share is lost."],
   "error-swallowed": ["errorSwallowed", "A catch without a body: a filter that can't be read is ignored, the stream goes on."],
   "falsy-is-end": ["falsyIsEnd", "The end is whatever is falsy: 0, false and \"\" end a WebSocket stream like null."],

@@ -11,13 +11,6 @@ const MAX_QUEUED_BYTES = 4 * 1024 * 1024;
 
 const ENTRY_OVERHEAD_BYTES = 96;
 
-/** Why a subscription can't go on. */
-export class TooSlow extends Error {
-  constructor() {
-    super("the reader is too slow");
-  }
-}
-
 /** What is wrong with a filter, undefined for a valid one. Absent and null fields don't constrain. */
 export function faultOf(filter) {
   const { min_level: minLevel, contains } = filter;
@@ -103,17 +96,14 @@ class Subscription {
     if (this.#queue.length > 0) this.#wake();
   }
 
-  /** Yields matching entries until the subscription is closed. */
-  async *entries() {
+  /** Yields lists of matching entries until the subscription is closed. */
+  async *batches() {
     while (!this.#closed) {
       if (this.#queue.length === 0) await new Promise((resolve) => (this.#wake = resolve));
       const batch = this.#queue;
       this.#queue = [];
       this.#queuedBytes = 0;
-      for (const entry of batch) {
-        if (this.#closed) return;
-        yield entry;
-      }
+      if (!this.#closed) yield batch;
     }
   }
 

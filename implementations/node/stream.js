@@ -53,12 +53,13 @@ export function serveStream({ journal, streams, bugs }, { send, close }) {
 }
 
 async function sendEntries(subscription, send, bugs) {
-  for await (const entry of subscription.entries()) {
-    if (bugs.asyncForEach) {
-      void sendPrepared(entry, send);
-    } else if (bugs.noBackPressure) {
-      void send(entry);
-    } else {
+  for await (const batch of subscription.batches()) {
+    if (bugs.promiseAll) {
+      await Promise.all(batch.map((entry) => sendPrepared(entry, send)));
+      continue;
+    }
+    for (const entry of batch) {
+      if (subscription.closed) return;
       await send(entry);
     }
   }
