@@ -1,5 +1,5 @@
 import yargs from "yargs";
-import { HarnessError } from "../core/errors.js";
+import { HarnessError, messageOf } from "../core/errors.js";
 import { didYouMean } from "../core/suggest.js";
 import type { Command } from "./command.js";
 import { type OptionSpecs, type RawValue, variableOf } from "./options.js";
@@ -99,8 +99,8 @@ function parser(name: string, specs: OptionSpecs, args: readonly string[]): Retu
     .exitProcess(false)
     .showHelpOnFail(false)
     .locale("en")
-    .fail((message: string, thrown: unknown) => {
-      throw thrown instanceof Error ? thrown : new HarnessError("usage", message, { hint: `halfclose ${name} --help lists the options` });
+    .fail((message: string | undefined, thrown: unknown) => {
+      throw new HarnessError("usage", sentence(message ?? messageOf(thrown)), { hint: `halfclose ${name} --help lists the options` });
     });
   for (const [option, spec] of Object.entries(specs)) {
     built.option(option, {
@@ -114,4 +114,10 @@ function parser(name: string, specs: OptionSpecs, args: readonly string[]): Retu
     });
   }
   return built;
+}
+
+/** What the parser says, in our words where it is about a value. */
+function sentence(message: string): string {
+  const lacking = /^Not enough arguments following: (\S+)/.exec(message)?.[1];
+  return lacking === undefined ? message : `--${lacking} needs a value.`;
 }

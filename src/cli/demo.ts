@@ -25,7 +25,8 @@ const shownFault = "blocking-fetch";
 /** Tells the whole story without a server of one's own. */
 export const demo = defineCommand({
   usage: "",
-  about: "Shows the whole story on servers of its own: one that conforms, one with a fault, and a short load run. Ends with 0 when the story is as it should be.",
+  about:
+    "Shows the whole story on servers of its own: one that conforms, one with a fault, and a short load run. Ends with 0 when the story is as it should be.",
   examples: [["halfclose demo --bug union-of-filters", "with another fault"]],
   options,
   arity: [0, 0],
@@ -52,7 +53,16 @@ async function tell({ options: given, console }: Invocation<typeof options>, sig
   print(bad);
 
   heading("3. How fast is it? Filters change on many streams; every entry is verified.");
-  print(await runWorkload({ urls: [], start: serverWith([]), workload: "filter-churn", durationSeconds: given.seconds ?? 4, signal, command: ["halfclose", "demo"] }));
+  print(
+    await runWorkload({
+      urls: [],
+      start: serverWith([]),
+      workload: "filter-churn",
+      durationSeconds: given.seconds ?? 4,
+      signal,
+      command: ["halfclose", "demo"],
+    }),
+  );
 
   if (signal.aborted) {
     return 130;
@@ -92,13 +102,18 @@ function serverWith(bugs: readonly FaultName[]): StartCommand {
 function printer(console: Console, colour: boolean | undefined): (report: Report) => void {
   return (report) => {
     console.redraw(undefined);
-    console.out(reporters.text.render(report, { colour: wantsColour(console.environment, console.outIsTerminal, colour), columns: Math.min(console.columns, 100) }));
+    console.out(
+      reporters.text.render(report, { colour: wantsColour(console.environment, console.outIsTerminal, colour), columns: Math.min(console.columns, 100) }),
+    );
   };
 }
 
 function requireFault(name: string): FaultName {
   if (!Object.hasOwn(faults, name)) {
-    throw new HarnessError("usage", `There is no fault "${name}".${didYouMean(name, Object.keys(faults))}`, { place: "--bug", hint: "halfclose list faults shows them all" });
+    throw new HarnessError("usage", `There is no fault "${name}".${didYouMean(name, Object.keys(faults))}`, {
+      place: "--bug",
+      hint: "halfclose list faults shows them all",
+    });
   }
   return name as FaultName;
 }

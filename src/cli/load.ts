@@ -24,7 +24,8 @@ const options = {
 /** Measures a server. */
 export const load = defineCommand({
   usage: "<workload> [url..]",
-  about: "Performs a workload on many streams and measures: entries a second, how soon a filter applies, what was lost, late or out of place. Every entry is verified.",
+  about:
+    "Performs a workload on many streams and measures: entries a second, how soon a filter applies, what was lost, late or out of place. Every entry is verified.",
   examples: [
     ["halfclose load throughput grpc://localhost:50051", "as many entries as the server gives"],
     ["halfclose load filter-churn ws://localhost:8080 -d 10s -t 'filter-apply p99 < 50ms'", "how soon a filter applies, with a limit"],

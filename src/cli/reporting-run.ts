@@ -18,7 +18,11 @@ export interface RunHooks {
  * Carries out a run and writes its report, whatever becomes of it: whole, interrupted (exit code 130 or 143, marked partial),
  * or failed, in which case the file says why beside what was measured before, and the error is thrown on.
  */
-export async function reportingRun(invocation: Pick<Invocation<OptionSpecs>, "console" | "secrets">, output: Output, work: (hooks: RunHooks) => Promise<Report>): Promise<Report> {
+export async function reportingRun(
+  invocation: Pick<Invocation<OptionSpecs>, "console" | "secrets">,
+  output: Output,
+  work: (hooks: RunHooks) => Promise<Report>,
+): Promise<Report> {
   let last: (() => Report) | undefined;
   const outcome = await interruptible(invocation.console, (signal) =>
     work({

@@ -100,7 +100,11 @@ function readShard(text: string, place: string): { readonly index: number; reado
 
 async function lastFailed(folder: string, resultsPath: string): Promise<NonNullable<ConformanceOptions["only"]>> {
   const report = await readReport(folder, resultsPath).catch((thrown: unknown) => {
-    throw new HarnessError("usage", `--last-failed needs the results of the last run: ${messageOf(thrown)}`, { place: "--last-failed", hint: "run once without it, with the same --output", cause: thrown });
+    throw new HarnessError("usage", `--last-failed needs the results of the last run: ${messageOf(thrown)}`, {
+      place: "--last-failed",
+      hint: "run once without it, with the same --output",
+      cause: thrown,
+    });
   });
   const failed = report.checks.filter(({ status }) => status === "failed" || status === "broken");
   if (failed.length === 0) {

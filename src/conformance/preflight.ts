@@ -102,6 +102,12 @@ async function look(options: {
 /** A refusal of the very call, which no filter could have caused. */
 function refuseIfNotServed(target: Target, conversation: { readonly end: import("../core/stream.js").StreamEnd | undefined; readonly openedAtMicros: number | undefined }): void {
   const { end } = conversation;
+  if (target.transport === "ws" && end?.kind === "lost" && conversation.openedAtMicros === undefined) {
+    throw new HarnessError("unreachable", `${target.url} did not answer the WebSocket upgrade: ${end.cause}`, {
+      place: target.url,
+      hint: "check the port: it may belong to another protocol (gRPC), or speak TLS (wss://)",
+    });
+  }
   if (end?.kind !== "rejected" || (target.transport === "ws" && conversation.openedAtMicros !== undefined)) {
     return;
   }

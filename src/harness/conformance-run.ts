@@ -130,7 +130,12 @@ async function judge(run: Run): Promise<Report> {
     checks,
     workloads,
     gates: [...judgeGates(suite, checks), ...(interrupted ? [] : judged.gates)],
-    problems: [...new Set([...outcomes.flatMap((outcome) => outcome.problems), ...(death === undefined ? [] : [`${death}; it printed last: ${surroundings.log().slice(-500)}`])])],
+    problems: [
+      ...new Set([
+        ...outcomes.flatMap((outcome) => outcome.problems),
+        ...(death === undefined ? [] : [`${death}; it printed last: ${surroundings.log().slice(-500)}`]),
+      ]),
+    ],
     partial: interrupted,
     targetDied: death !== undefined || outcomes.some((outcome) => outcome.targetDied),
   });

@@ -89,7 +89,9 @@ export function performWorkload(surroundings: Surroundings, options: WorkloadOpt
   const sampleTarget = (): ReturnType<NonNullable<RunLoadOptions["sampleTarget"]>> => {
     const group = surroundings.processGroup();
     const usage = group === undefined ? undefined : readGroupUsage(group);
-    return usage === undefined ? undefined : { cpuSeconds: usage.cpuMicros / 1_000_000, rssBytes: usage.rssBytes, threads: usage.threads, openFiles: usage.openFiles };
+    return usage === undefined
+      ? undefined
+      : { cpuSeconds: usage.cpuMicros / 1_000_000, rssBytes: usage.rssBytes, threads: usage.threads, openFiles: usage.openFiles };
   };
   const produce: RunLoadOptions["produce"] =
     producer === undefined
@@ -98,7 +100,10 @@ export function performWorkload(surroundings: Surroundings, options: WorkloadOpt
           const draft = contract.draft([filter], []);
           const outcome = draft === undefined ? undefined : await producer.produce(Array.from({ length: count }, () => draft));
           if (outcome?.kind !== "produced") {
-            throw new HarnessError("workload", `The producer wrote no entry that matches "${filter.name}": ${outcome?.reason ?? "the contract gives no way to make one"}.`);
+            throw new HarnessError(
+              "workload",
+              `The producer wrote no entry that matches "${filter.name}": ${outcome?.reason ?? "the contract gives no way to make one"}.`,
+            );
           }
         };
   return runLoad({
@@ -120,7 +125,11 @@ export function performWorkload(surroundings: Surroundings, options: WorkloadOpt
 function baselineOf(report: Report, name: string): WorkloadRecord {
   const record = report.workloads.find((workload) => workload.name === name);
   if (record === undefined) {
-    throw new HarnessError("usage", `The baseline has no workload "${name}"; it has: ${report.workloads.map((workload) => workload.name).join(", ") || "none"}.`, { place: "--baseline" });
+    throw new HarnessError(
+      "usage",
+      `The baseline has no workload "${name}"; it has: ${report.workloads.map((workload) => workload.name).join(", ") || "none"}.`,
+      { place: "--baseline" },
+    );
   }
   return record;
 }

@@ -12,7 +12,11 @@ export async function readReport(folder: string, file: string): Promise<Report> 
   try {
     text = await readFile(path.resolve(folder, file), "utf8");
   } catch (thrown) {
-    throw new HarnessError("usage", `The results cannot be read: ${messageOf(thrown)}.`, { place: file, hint: "a run writes reports/results.json", cause: thrown });
+    throw new HarnessError("usage", `The results cannot be read: ${messageOf(thrown)}.`, {
+      place: file,
+      hint: "a run writes reports/results.json",
+      cause: thrown,
+    });
   }
   let value: unknown;
   try {
@@ -22,7 +26,9 @@ export async function readReport(folder: string, file: string): Promise<Report> 
   }
   const schema = typeof value === "object" && value !== null && "schema" in value ? value.schema : undefined;
   if (schema !== reportSchema) {
-    throw new HarnessError("usage", `This is not a report of halfclose: its schema is ${JSON.stringify(schema) ?? "missing"}, not "${reportSchema}".`, { place: file });
+    throw new HarnessError("usage", `This is not a report of halfclose: its schema is ${JSON.stringify(schema) ?? "missing"}, not "${reportSchema}".`, {
+      place: file,
+    });
   }
   return value as Report;
 }
