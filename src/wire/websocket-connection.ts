@@ -179,7 +179,8 @@ export class WebSocketConnection {
         onFrame: (frame) => this.receiveFrame(frame),
         onControl: (frame) => this.receiveControl(frame),
         onMessage: (message) => {
-          if (this.mayTell) this.emit({ kind: "message", ...message, atMicros: this.chunkAtMicros });
+          const { type, bytes, fragments } = message;
+          if (this.mayTell) this.emit({ kind: "message", type, bytes, fragments, atMicros: this.chunkAtMicros });
         },
         onViolation: (error) => this.violate(error),
       },

@@ -105,6 +105,8 @@ export function isSendableCloseCode(code: number): boolean {
   return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
 }
 
+const empty = new Uint8Array(0);
+
 /** Hears what a {@link FrameDecoder} finds, in order, on the stack of `push`. */
 export interface FrameSink {
   /** A header is whole; its payload may be far away. False stops the decoder for good: it ignores what follows. */
@@ -126,7 +128,7 @@ export class FrameDecoder {
   private readonly headerPart = new Uint8Array(14);
   private headerPartBytes = 0;
   private header: FrameHeader | undefined;
-  private payload: Uint8Array = new Uint8Array(0);
+  private payload: Uint8Array = empty;
   private payloadFilled = 0;
   private position: number;
   private stopped = false;
@@ -193,7 +195,7 @@ export class FrameDecoder {
     }
     this.payloadFilled = 0;
     const available = chunk.length - offset;
-    if (header.payloadBytes === 0) this.emit(header, new Uint8Array(0));
+    if (header.payloadBytes === 0) this.emit(header, empty);
     else {
       this.header = header;
       // A declared length is a claim: memory follows the bytes that came.
@@ -224,9 +226,10 @@ export class FrameDecoder {
 
   private emit(header: FrameHeader, payload: Uint8Array): void {
     this.header = undefined;
-    this.payload = new Uint8Array(0);
+    this.payload = empty;
     if (header.maskKey !== undefined) applyMask(payload, header.maskKey);
-    this.sink.onFrame({ ...header, payload });
+    const { fin, rsv, opcode, maskKey, payloadBytes, headerBytes, atByte } = header;
+    this.sink.onFrame({ fin, rsv, opcode, maskKey, payloadBytes, headerBytes, atByte, payload });
   }
 }
 
@@ -240,9 +243,15 @@ export function headerLength(secondByte: number): number {
 export function parseHeader(bytes: Uint8Array, headerBytes: number, atByte: number): FrameHeader {
   const first = bytes[0]!;
   const second = bytes[1]!;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, headerBytes);
   const short = second & 0x7f;
-  const payloadBytes = short === 126 ? view.getUint16(2) : short === 127 ? Number(view.getBigUint64(2)) : short;
+  const payloadBytes = short < 126 ? short : short === 126 ? bytes[2]! * 256 + bytes[3]! : longLength(bytes);
   const maskKey = second >= 0x80 ? bytes.slice(headerBytes - 4, headerBytes) : undefined;
   return { fin: first >= 0x80, rsv: (first >> 4) & 7, opcode: first & 0xf, maskKey, payloadBytes, headerBytes, atByte };
+}
+
+/** Beyond 2^53 the last digits are rounded: such a length is refused in any case. */
+function longLength(bytes: Uint8Array): number {
+  let length = 0;
+  for (let index = 2; index < 10; index += 1) length = length * 256 + bytes[index]!;
+  return length;
 }

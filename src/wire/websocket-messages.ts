@@ -11,6 +11,8 @@ export interface Message {
   readonly fragments: number;
 }
 
+const empty = new Uint8Array(0);
+
 /** Joins data frames into messages and checks their text as it comes, so that bad UTF-8 is found in the fragment that holds it. */
 export class MessageAssembler {
   private readonly maxMessageBytes: number;
@@ -20,7 +22,7 @@ export class MessageAssembler {
   private compressed = false;
   private fragments = 0;
   private atByte = 0;
-  private joined: Uint8Array = new Uint8Array(0);
+  private joined: Uint8Array = empty;
   private joinedBytes = 0;
   private textError: WireError | undefined;
 
@@ -105,7 +107,7 @@ export class MessageAssembler {
   private reset(): void {
     this.type = undefined;
     this.fragments = 0;
-    this.joined = new Uint8Array(0);
+    this.joined = empty;
     this.joinedBytes = 0;
     this.textError = undefined;
     this.utf8.reset();

@@ -14,6 +14,7 @@ export interface FrameContext {
 
 /** Every rule of RFC 6455 §5 that a server's frame header breaks, in the order of its bytes; most have none. */
 export function headerViolations(header: FrameHeader, context: FrameContext): readonly WireError[] {
+  if (isPlain(header, context)) return none;
   const errors: WireError[] = [];
   const add = (code: Uppercase<string>, expected: string, actual: string, atByte = header.atByte): void => {
     errors.push(new WireError(code, { expected, actual, atByte }));
@@ -33,6 +34,15 @@ export function headerViolations(header: FrameHeader, context: FrameContext): re
   const neededBytes = 2 + (header.payloadBytes > 65535 ? 8 : header.payloadBytes > 125 ? 2 : 0) + (header.maskKey === undefined ? 0 : 4);
   if (header.headerBytes !== neededBytes) add("LONG_LENGTH_FORM", "the shortest form of the payload length (§5.2)", `${header.payloadBytes} in ${(header.headerBytes - 2) * 8} bits`, header.atByte + 1);
   return errors;
+}
+
+const none: readonly WireError[] = [];
+
+/** The frame that floods are made of: a whole message, unmasked, its length as short as can be. */
+function isPlain(header: FrameHeader, context: FrameContext): boolean {
+  const isMessage = header.fin && header.rsv === 0 && (header.opcode === opcodes.text || header.opcode === opcodes.binary);
+  if (!isMessage || header.maskKey !== undefined || context.messageOpen || context.closeReceived) return false;
+  return header.payloadBytes < 126 ? header.headerBytes === 2 : header.payloadBytes < 65536 && header.headerBytes === 4;
 }
 
 export interface ClosePayload {
