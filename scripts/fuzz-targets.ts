@@ -117,28 +117,32 @@ function fuzzHpack(random: Random): void {
 }
 
 function fuzzFrameReader(random: Random): void {
-  const frame = (): Buffer => encodeFrame({ type: random.below(12), flags: random.below(256), streamId: random.below(8), payload: random.bytes(30) });
+  const frame = (): Buffer => encodeFrame({ type: random.below(12), flags: random.below(256), streamId: random.below(8), payload: random.bytes(44) });
   const bytes = random.damaged(Buffer.concat([frame(), frame(), frame()]));
   const read = (pieces: readonly Buffer[]): string =>
     outcome((log) => {
-      const onFrame = (one: { type: number; flags: number; streamId: number; buffer: Buffer; start: number; end: number; atByte: number }): void =>
-        void log.push(`${one.type} ${one.flags} ${one.streamId} ${one.atByte} ${one.buffer.toString("latin1", one.start, one.end)}`);
+      const onFrame = (one: { type: number; flags: number; streamId: number; buffer: Buffer; start: number; end: number; atByte: number }): void => {
+        assert.ok(one.end - one.start <= 40);
+        log.push(`${one.type} ${one.flags} ${one.streamId} ${one.atByte} ${one.buffer.toString("latin1", one.start, one.end)}`);
+      };
       const reader = new FrameReader({ maxFrameBytes: 40, onFrame });
       for (const piece of pieces) reader.push(piece);
+      assert.equal(reader.receivedBytes, bytes.length);
       log.push(`unfinished ${reader.unfinished}`);
     });
   assert.equal(read(random.pieces(bytes)), read([bytes]));
 }
 
 function fuzzGrpcScanner(random: Random): void {
-  const message = (): Buffer => encodeMessage(random.bytes(30), { flagByte: random.pick([0, 0, 0, 1, 2]) });
+  const message = (): Buffer => encodeMessage(random.bytes(44), { flagByte: random.pick([0, 0, 0, 1, 2]) });
   const bytes = random.damaged(Buffer.concat([message(), message(), message()]));
   const scan = (pieces: readonly Buffer[]): string =>
     outcome((log) => {
-      const scanner = new GrpcScanner({
-        maxMessageBytes: 40,
-        onMessage: (buffer, start, end, flag) => log.push(`${flag} ${buffer.toString("latin1", start, end)}`),
-      });
+      const onMessage = (buffer: Buffer, start: number, end: number, flag: number): void => {
+        assert.ok(end - start <= 40 && flag <= 1);
+        log.push(`${flag} ${buffer.toString("latin1", start, end)}`);
+      };
+      const scanner = new GrpcScanner({ maxMessageBytes: 40, onMessage });
       for (const piece of pieces) scanner.push(piece, 0, piece.length);
       log.push(`unfinished ${scanner.unfinished}`);
     });
