@@ -20,6 +20,7 @@ const running = "Running";
 const options = {
   ...connectionOptions,
   suite: { kind: "text", group: selection, value: "NAME|FILE", about: "Which checks and gates", fallback: "conformance" },
+  scenario: { kind: "texts", group: selection, value: "FILE", about: "A YAML scenario, instead of the suite's checks" },
   grep: { kind: "texts", short: "g", group: selection, value: "PATTERN", about: "Ids: one id, a part of it, a glob eof/*, or /an expression/" },
   topic: { kind: "choices", of: topics, group: selection, about: "Topics" },
   level: { kind: "choices", of: levels, group: selection, about: "Levels" },
@@ -60,6 +61,7 @@ async function performRun(invocation: Invocation<typeof options>): Promise<numbe
   const conformance: ConformanceOptions = {
     ...connection,
     suite: given.suite,
+    scenarios: given.scenario,
     select: { ids: given.grep, topics: given.topic, levels: given.level, transports: given.transport },
     ...(given["last-failed"] === true ? { only: await lastFailed(console.workingDirectory, output.resultsPath) } : {}),
     jobs: given.jobs,

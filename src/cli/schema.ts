@@ -1,9 +1,11 @@
 import * as z from "zod";
 import { knownFailingSchema } from "../conformance/known-failing.js";
+import { scriptJsonSchema } from "../conformance/script-file.js";
 import { suiteJsonSchema } from "../conformance/suite.js";
 import { contractJsonSchema } from "../contract/schema.js";
 import { HarnessError } from "../core/errors.js";
 import { didYouMean } from "../core/suggest.js";
+import { workloadJsonSchema } from "../load/workload-file.js";
 import { defineCommand } from "./command.js";
 import { configSchema } from "./config-file.js";
 import type { OptionSpecs } from "./options.js";
@@ -11,6 +13,8 @@ import type { OptionSpecs } from "./options.js";
 /** The kinds of file that have a schema. */
 const schemas = {
   contract: { about: "how a monitor is described", make: () => Promise.resolve(contractJsonSchema()) },
+  workload: { about: "what load is offered", make: () => Promise.resolve(workloadJsonSchema()) },
+  scenario: { about: "what one stream does and what must come of it", make: () => Promise.resolve(scriptJsonSchema()) },
   suite: { about: "which checks, and the gates", make: () => Promise.resolve(suiteJsonSchema()) },
   config: { about: "halfclose.config.yaml", make: async () => z.toJSONSchema(configSchema(await everyOption()), { io: "input" }) },
   "known-failing": { about: "checks that are known to fail", make: () => Promise.resolve(z.toJSONSchema(knownFailingSchema, { io: "input" })) },

@@ -26,8 +26,8 @@ export type Need = "wire" | "producer" | "probe";
 
 /** A scenario that judges. */
 export interface Check {
-  /** `topic/name`, stable for ever. */
-  readonly id: `${Topic}/${string}`;
+  /** `topic/name`, stable for ever; `script/name` is a scenario written in YAML. */
+  readonly id: `${Topic}/${string}` | `script/${string}`;
   readonly on: readonly Transport[];
   readonly level: Level;
   /** What must hold, in one sentence. */

@@ -6,10 +6,12 @@ import type { Check } from "../conformance/check.js";
 import { judgeKnownFailing, type KnownFailure, parseKnownFailing } from "../conformance/known-failing.js";
 import { joinRepeats } from "../conformance/repeat.js";
 import { runChecks, type RunOutcome, type Task } from "../conformance/run.js";
+import { checkOfScript } from "../conformance/script.js";
+import { parseScript, type ScriptFile } from "../conformance/script-file.js";
 import { everything, selectTasks, shardOf, type Selection } from "../conformance/select.js";
 import { judgeGates, type Suite } from "../conformance/suite.js";
 import type { Transport } from "../core/contract.js";
-import { HarnessError, messageOf } from "../core/errors.js";
+import { HarnessError, type HarnessErrorCode, messageOf } from "../core/errors.js";
 import type { CheckRecord, Report, RunEvent, WorkloadRecord } from "../core/report.js";
 import { loadWorkload } from "../load/shipped-workloads.js";
 import { assembleReport, type ReportFrame } from "./assemble-report.js";
@@ -24,8 +26,10 @@ export interface ConformanceOptions extends SurroundingsOptions {
   readonly suite?: string | undefined;
   /** Narrows the suite. */
   readonly select?: Partial<Selection>;
-  /** Further checks, such as those made of YAML scenarios; when given, only they run. */
+  /** Instead of the suite's checks. */
   readonly checks?: readonly Check[];
+  /** Paths of YAML scenarios, instead of the suite's checks. */
+  readonly scenarios?: readonly string[];
   /** Just these checks on these transports, within the selection. */
   readonly only?: readonly { readonly id: string; readonly transport: Transport }[];
   readonly jobs?: number | undefined;
@@ -57,9 +61,11 @@ export async function runConformance(options: ConformanceOptions): Promise<Repor
   const folder = options.folder ?? ".";
   const suite = await loadSuite(options.suite ?? defaultSuite, folder);
   const known = options.knownFailing === undefined ? [] : await readKnownFailing(folder, options.knownFailing);
-  const checks = options.checks ?? catalogue;
+  const scripts = await Promise.all((options.scenarios ?? []).map((file) => readScript(folder, file)));
   const surroundings = await openSurroundings(options);
   try {
+    const own = [...(options.checks ?? []), ...scripts.map((script) => checkOfScript(script, surroundings.contract))];
+    const checks = own.length === 0 ? catalogue : own;
     const tasks = chooseTasks(options, suite, checks, Object.keys(surroundings.targets) as Transport[]);
     const frame: ReportFrame = {
       command: options.command ?? ["halfclose", "run", ...options.urls],
@@ -90,7 +96,7 @@ interface Run {
 
 function chooseTasks(options: ConformanceOptions, suite: Suite, checks: readonly Check[], available: readonly Transport[]): Task[] {
   const narrowed: Selection = { ...everything, ...options.select };
-  const ofSuite: Selection = options.checks === undefined ? { ...everything, ...suite.select } : everything;
+  const ofSuite: Selection = checks === catalogue ? { ...everything, ...suite.select } : everything;
   let tasks = selectTasks(checks, [ofSuite, narrowed], available);
   const { only, shard } = options;
   if (only !== undefined) {
@@ -203,6 +209,7 @@ function reproduceLine({ options, frame, surroundings }: Run, record: CheckRecor
     ["key", options.key],
     ["servername", options.servername],
     ["driver", options.driver === "library" ? "library" : undefined],
+    ...(options.scenarios ?? []).map((file) => ["scenario", file] as const),
     ["grep", record.id],
     ["transport", record.transport],
     ["seed", String(frame.seed)],
@@ -224,17 +231,19 @@ export function quoteForShell(word: string): string {
 }
 
 async function readKnownFailing(folder: string, file: string): Promise<KnownFailure[]> {
-  let text: string;
+  return parseKnownFailing(await readText(folder, file, "config", "known-failing file"), file);
+}
+
+async function readScript(folder: string, file: string): Promise<ScriptFile> {
+  return parseScript(await readText(folder, file, "scenario", "scenario"), file);
+}
+
+async function readText(folder: string, file: string, code: HarnessErrorCode, what: string): Promise<string> {
   try {
-    text = await readFile(path.resolve(folder, file), "utf8");
+    return await readFile(path.resolve(folder, file), "utf8");
   } catch (thrown) {
-    throw new HarnessError("config", `The known-failing file cannot be read: ${messageOf(thrown)}.`, {
-      place: file,
-      hint: "--write-known-failing writes one",
-      cause: thrown,
-    });
+    throw new HarnessError(code, `The ${what} cannot be read: ${messageOf(thrown)}.`, { place: file, cause: thrown });
   }
-  return parseKnownFailing(text, file);
 }
 
 /** A seed for a run that was given none. */
