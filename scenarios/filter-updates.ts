@@ -10,6 +10,24 @@ const both = ["grpc", "ws"] as const;
 
 export const filterUpdateChecks: readonly Check[] = [
   {
+    id: "filter-updates/takes-effect",
+    on: both,
+    level: "must",
+    requirement: "A new filter takes effect within the bound while entries flow at an ordinary rate, and again, and back.",
+    clause: "monitor design: the client may change its filter at any time",
+    why: "It is what tells a monitor from a subscription; the other checks of updates stand on it.",
+    exchange: ["C → S  filter A", "S → C  A …", "C → S  filter B", "S → C  … B", "C → S  filter A", "S → C  … A"],
+    causes: { any: "Only the first filter is ever read, or an update is merged into it." },
+    dependsOn: ["first-filter/takes-effect"],
+    async run(session) {
+      const [a, b] = session.role("disjoint");
+      const conversation = await session.flowing(a);
+      for (const filter of [b, a, b]) {
+        await session.change(conversation, filter);
+      }
+    },
+  },
+  {
     id: "filter-updates/no-old-after-new",
     on: both,
     level: "must",

@@ -58,11 +58,13 @@ export const robustnessChecks: readonly Check[] = [
     dependsOn: ["first-filter/takes-effect"],
     async run(session) {
       const [a, b] = session.role("disjoint");
-      const relay = await startRelay({ target: { host: session.target.host, port: session.target.port }, segmentBytes: { toTarget: 1 } });
+      const relay = await startRelay({ target: { host: session.target.host, port: session.target.port }, segmentBytes: { "to-target": 1 } });
       session.defer(() => relay.close());
-      const address = { host: "127.0.0.1", port: relay.port };
+      const { host, port, tls } = session.target;
+      const named = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+      const address = { host: relay.host, port: relay.port };
       if (session.transport === "grpc") {
-        const exchange = await openGrpc(session, { connect: address });
+        const exchange = await openGrpc(session, { connect: { ...address, authority: named, ...(tls === undefined ? {} : { tls: { servername: tls.servername ?? host } }) } });
         await exchange.conversation.send(a);
         await session.effect(exchange.conversation, a, { since: 0 });
         await session.change(exchange.conversation, b);
@@ -70,7 +72,7 @@ export const robustnessChecks: readonly Check[] = [
         await awaitOk(session, exchange, session.bounds.endMs + session.bounds.applyMs);
         return;
       }
-      const exchange = await openWebSocket(session, address);
+      const exchange = await openWebSocket(session, { ...address, hostHeader: named });
       await exchange.conversation.send(a);
       await session.effect(exchange.conversation, a, { since: 0 });
       await session.change(exchange.conversation, b);

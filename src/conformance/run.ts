@@ -49,6 +49,9 @@ export interface RunOutcome {
   readonly targetDied: boolean;
 }
 
+/** The behaviours that a session itself stands on. */
+const basicChecks: readonly string[] = ["first-filter/takes-effect", "filter-updates/takes-effect", "eof/while-idle"];
+
 /** Longest time one check may take, whatever it waits for. */
 const checkLimitMs = 60_000;
 
@@ -68,7 +71,9 @@ export async function runChecks(options: RunOptions): Promise<RunOutcome> {
       watch,
       applyMs: options.bounds.applyMs,
     });
+    const shownBroken = new Set<string>();
     const context: RunContext = {
+      shownBroken,
       contract: options.contract,
       targets: options.targets,
       drivers: options.drivers,
@@ -80,13 +85,13 @@ export async function runChecks(options: RunOptions): Promise<RunOutcome> {
       patient: options.patient ?? true,
       restart: options.restart,
     };
-    return await runTasks(context, options);
+    return await runTasks(context, options, shownBroken);
   } finally {
     watch.stop();
   }
 }
 
-async function runTasks(context: RunContext, options: RunOptions): Promise<RunOutcome> {
+async function runTasks(context: RunContext, options: RunOptions, shownBroken: Set<string>): Promise<RunOutcome> {
   const records: CheckRecord[] = [];
   const problems = new Set<string>();
   let failures = 0;
@@ -107,6 +112,7 @@ async function runTasks(context: RunContext, options: RunOptions): Promise<RunOu
     }
     if (record.status === "failed") {
       failures += 1;
+      shownBroken.add(`${record.id}|${record.transport}`);
     }
     records.push(record);
     options.onRecord?.(record, records.length, options.tasks.length);
@@ -115,7 +121,10 @@ async function runTasks(context: RunContext, options: RunOptions): Promise<RunOu
   const together = options.tasks.filter(({ check }) => check.exclusive !== true && check.last !== true);
   const alone = options.tasks.filter(({ check }) => check.exclusive === true && check.last !== true);
   const last = options.tasks.filter(({ check }) => check.last === true);
-  const queue = [...together.filter(({ check }) => check.slow === true), ...together.filter(({ check }) => check.slow !== true)];
+  // What others stand on comes first, so that they need not wait for what is known not to come.
+  const basic = new Set([...basicChecks, ...options.tasks.flatMap(({ check }) => check.dependsOn ?? [])]);
+  const rank = ({ check }: Task): number => (check.slow === true ? 0 : basicChecks.includes(check.id) ? 1 : basic.has(check.id) ? 2 : 3);
+  const queue = together.toSorted((a, b) => rank(a) - rank(b));
   const worker = async (): Promise<void> => {
     for (let task = queue.shift(); task !== undefined; task = queue.shift()) {
       await perform(task);
@@ -143,6 +152,7 @@ async function attempt(context: RunContext, task: Task, options: RunOptions, pro
 
 interface Outcome {
   readonly verdict: Verdict;
+  readonly basis?: string | undefined;
   readonly elapsedMs: number;
   readonly session?: Session;
   readonly ends?: readonly string[];
@@ -176,10 +186,12 @@ async function performOnce(context: RunContext, task: Task, signal: AbortSignal 
     signal?.addEventListener("abort", () => reject(new VerdictSignal({ status: "unproven", lacked: "the run was interrupted" })), { once: true });
   });
   let verdict: Verdict = { status: "passed" };
+  let basis: string | undefined;
   try {
     await Promise.race([check.run(session), limit, interrupted]);
   } catch (thrown) {
     verdict = verdictOf(thrown, check, problem);
+    basis = thrown instanceof VerdictSignal && thrown.basis !== check.id ? thrown.basis : undefined;
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", abort);
@@ -187,7 +199,7 @@ async function performOnce(context: RunContext, task: Task, signal: AbortSignal 
   const elapsedMs = performance.now() - startMs;
   const ends = owned.ends();
   await owned.close();
-  return { verdict, elapsedMs, session, ends };
+  return { verdict, basis, elapsedMs, session, ends };
 }
 
 /** The verdict of a check that needs what is not there. */
@@ -237,6 +249,7 @@ function recordOf(context: RunContext, task: Task, outcome: Outcome): CheckRecor
     clause: check.clause,
     ...("expected" in verdict ? { expected: verdict.expected, actual: verdict.actual } : {}),
     ...reasonOf(verdict),
+    ...(outcome.basis === undefined ? {} : { consequenceOf: outcome.basis }),
     elapsedMs: round(outcome.elapsedMs),
     ...(use === undefined ? {} : { usedMs: round(use.usedMs), boundMs: use.boundMs }),
     ends: outcome.ends ?? [],
@@ -261,12 +274,14 @@ function reasonOf(verdict: Verdict): { readonly reason?: string } {
   }
 }
 
-/** Names, for each failure, the most basic failed check that explains it on the same transport. */
+/** Names, for each failure, the most basic failed check that explains it on the same transport: the one whose subject it stumbled over, else one that it declares to stand on. */
 function withConsequences(records: readonly CheckRecord[], tasks: readonly Task[]): CheckRecord[] {
-  const bad = new Set(records.filter((record) => record.status === "failed").map((record) => `${record.id}|${record.transport}`));
-  const dependsOn = new Map(tasks.map(({ check }) => [check.id as string, check.dependsOn ?? []]));
+  const bad = new Set(records.filter(isBad).map((record) => `${record.id}|${record.transport}`));
+  const stumbled = new Map(records.flatMap((record) => (record.consequenceOf === undefined ? [] : [[`${record.id}|${record.transport}`, record.consequenceOf] as const])));
+  const declared = new Map(tasks.map(({ check }) => [check.id as string, check.dependsOn ?? []]));
   const rootOf = (id: string, transport: Transport, seen: ReadonlySet<string>): string | undefined => {
-    for (const basic of dependsOn.get(id) ?? []) {
+    const own = stumbled.get(`${id}|${transport}`);
+    for (const basic of [...(own === undefined ? [] : [own]), ...(declared.get(id) ?? [])]) {
       if (!seen.has(basic) && bad.has(`${basic}|${transport}`)) {
         return rootOf(basic, transport, new Set([...seen, basic])) ?? basic;
       }
@@ -274,9 +289,14 @@ function withConsequences(records: readonly CheckRecord[], tasks: readonly Task[
     return undefined;
   };
   return records.map((record) => {
-    const root = record.status === "failed" || record.status === "warned" ? rootOf(record.id, record.transport, new Set([record.id])) : undefined;
-    return root === undefined ? record : { ...record, consequenceOf: root };
+    const { consequenceOf: _, ...rest } = record;
+    const root = isBad(record) ? rootOf(record.id, record.transport, new Set([record.id])) : undefined;
+    return root === undefined ? rest : { ...rest, consequenceOf: root };
   });
+}
+
+function isBad(record: CheckRecord): boolean {
+  return record.status === "failed" || record.status === "warned";
 }
 
 function inOrder(records: readonly CheckRecord[], tasks: readonly Task[]): CheckRecord[] {

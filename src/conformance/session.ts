@@ -35,6 +35,8 @@ export interface RunContext {
   readonly bounds: Bounds;
   readonly watch: LoopWatch;
   readonly seed: number;
+  /** `id|transport` of the checks that failed so far in this run. */
+  readonly shownBroken: ReadonlySet<string>;
   /** Whether checks may take their time for what only shows late (5 s and more). */
   readonly patient: boolean;
   /** Stops the target gracefully and starts it again; absent when the harness did not start it. */
@@ -118,6 +120,8 @@ export function createSession(context: RunContext, transport: Transport, seed: n
   const closers: (() => void | Promise<void>)[] = [];
   const random = mulberry32(seed);
 
+  /** What is known not to come is not waited for in full again. */
+  const shortened = (basis: string, boundMs: number): number => (context.shownBroken.has(`${basis}|${transport}`) ? Math.min(boundMs, 250) : boundMs);
   const record: Session["record"] = (event) => {
     const { atMicros, ...rest } = event;
     timeline.add({ ...rest, atMs: ((atMicros ?? performance.now() * 1000) - startMicros) / 1000 });
@@ -214,7 +218,8 @@ export function createSession(context: RunContext, transport: Transport, seed: n
     },
     async effect(conversation, filter, options = {}) {
       const unless = options.unless ?? [];
-      const boundMs = options.boundMs ?? context.bounds.applyMs;
+      const basis = unless.length === 0 ? "first-filter/takes-effect" : "filter-updates/takes-effect";
+      const boundMs = shortened(basis, options.boundMs ?? context.bounds.applyMs);
       const since = options.since ?? conversation.arrivals.length;
       const lacked = supply.lacks([filter], unless);
       if (lacked !== undefined) {
@@ -237,9 +242,9 @@ export function createSession(context: RunContext, transport: Transport, seed: n
         const others = conversation.arrivals.length - since;
         const expected = `an entry that matches "${filter.name}"${unless.length === 0 ? "" : ` and not "${unless.map((other) => other.name).join('", "')}"`} within ${boundMs} ms of the filter`;
         if (conversation.end !== undefined) {
-          fail(expected, `the stream ended: ${describeEnd(conversation.end)}`);
+          fail(expected, `the stream ended: ${describeEnd(conversation.end)}`, basis);
         }
-        fail(expected, others === 0 ? "no entry at all" : `none; ${others} other ${others === 1 ? "entry" : "entries"} came`);
+        fail(expected, others === 0 ? "no entry at all" : `none; ${others} other ${others === 1 ? "entry" : "entries"} came`, basis);
       }
       return found;
     },
@@ -278,9 +283,9 @@ export function createSession(context: RunContext, transport: Transport, seed: n
       ).finally(stop);
     },
     async ends(conversation, boundMs = context.bounds.endMs) {
-      const end = await session.until(() => conversation.end, boundMs);
+      const end = await session.until(() => conversation.end, shortened("eof/while-idle", boundMs));
       if (end === undefined) {
-        fail(`the stream ends within ${boundMs} ms`, "it is still open");
+        fail(`the stream ends within ${boundMs} ms`, "it is still open", "eof/while-idle");
       }
       return end;
     },
@@ -290,7 +295,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
       const { cleanEnd } = contract.semantics;
       const accepted = end.kind === "completed" || (end.kind === "rejected" && (transport === "grpc" ? cleanEnd.grpcStatuses : cleanEnd.wsCodes).includes(end.code));
       if (!accepted) {
-        fail(`a clean end: ${wanted}`, describeEnd(end));
+        fail(`a clean end: ${wanted}`, describeEnd(end), "eof/while-idle");
       }
     },
     async settle(ms) {
@@ -366,7 +371,7 @@ function sentinels(session: Session, yes: readonly Filter[], no: readonly Filter
 async function awaitArrival(session: Session, conversation: Conversation, find: () => Arrival | undefined, expected: string): Promise<Arrival> {
   const found = await session.until(() => find() ?? (conversation.end === undefined ? undefined : ("ended" as const)), session.bounds.applyMs);
   if (found === undefined || found === "ended") {
-    fail(expected, conversation.end === undefined ? "it did not come" : `the stream ended: ${describeEnd(conversation.end)}`);
+    fail(expected, conversation.end === undefined ? "it did not come" : `the stream ended: ${describeEnd(conversation.end)}`, "first-filter/takes-effect");
   }
   return found;
 }

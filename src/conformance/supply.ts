@@ -31,9 +31,13 @@ export interface Supply {
   lacks(yes: readonly Filter[], no: readonly Filter[]): string | undefined;
 }
 
-/** A token that no other run uses. */
+const runMark = randomBytes(5).toString("hex");
+let made = 0;
+
+/** A token that no other run uses, nor this one again. */
 export function freshToken(): string {
-  return `hc-${randomBytes(6).toString("hex")}`;
+  made += 1;
+  return `hc-${runMark}-${made}`;
 }
 
 export function createSupply(options: {
@@ -46,13 +50,22 @@ export function createSupply(options: {
   const { contract, producer, state, background, backgroundPerSecond } = options;
   const tokenField = contract.entries.token;
 
+  // Solving is a search; the same few questions are asked thousands of times.
+  const solved = new Map<string, EntryDraft | undefined>();
+  const solve = (yes: readonly Filter[], no: readonly Filter[]): EntryDraft | undefined => {
+    const key = JSON.stringify([yes.map((filter) => filter.name), no.map((filter) => filter.name)]);
+    if (!solved.has(key)) {
+      solved.set(key, contract.draft(yes, no));
+    }
+    return solved.get(key);
+  };
   const draft = (yes: readonly Filter[], no: readonly Filter[]): EntryDraft | undefined => {
     const silent = contract.roles.silent;
     if (silent !== undefined && yes.includes(silent)) {
       // What matches nothing must go on matching nothing, for every stream of the run.
       return undefined;
     }
-    const base = contract.draft(yes, silent === undefined ? no : [...no, silent]);
+    const base = solve(yes, silent === undefined ? no : [...no, silent]);
     if (base === undefined || tokenField === undefined) {
       return base;
     }

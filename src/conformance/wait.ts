@@ -24,6 +24,8 @@ export interface Waiter {
   /** Rejects every wait under way: the check is over. */
   abort(reason: Error): void;
   readonly use: BoundUse | undefined;
+  /** Milliseconds by which the loop was late in waits that came to nothing: a verdict that rests on them may be our own doing. */
+  readonly lateInVainMs: number;
 }
 
 export function createWaiter(watch: LoopWatch): Waiter {
@@ -31,6 +33,7 @@ export function createWaiter(watch: LoopWatch): Waiter {
   let pending = false;
   let aborted: Error | undefined;
   let use: BoundUse | undefined;
+  let lateInVainMs = 0;
 
   const noteUse = (usedMs: number, boundMs: number): void => {
     if (use === undefined || usedMs / boundMs > use.usedMs / use.boundMs) {
@@ -94,7 +97,7 @@ export function createWaiter(watch: LoopWatch): Waiter {
               const elapsedMs = performance.now() - startMs;
               const lateMs = watch.latenessMsSince(startMs);
               const leftMs = boundMs + lateMs - elapsedMs;
-              if (leftMs > 5 && elapsedMs < boundMs * 3) {
+              if (leftMs > 5 && elapsedMs < boundMs * 5) {
                 timer = setTimeout(expire, leftMs);
                 return;
               }

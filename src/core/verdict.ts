@@ -21,16 +21,22 @@ export const verdictStatuses = ["passed", "failed", "warned", "unproven", "not-a
 /** Thrown by a check to state a verdict other than passed. */
 export class VerdictSignal extends Error {
   readonly verdict: Verdict;
-  constructor(verdict: Verdict) {
+  /** Id of the check whose very subject is what failed here, when this check only needed it on its way. */
+  readonly basis: string | undefined;
+  constructor(verdict: Verdict, basis?: string) {
     super(verdict.status);
     this.name = "VerdictSignal";
     this.verdict = verdict;
+    this.basis = basis;
   }
 }
 
-/** The target is wrong: what the requirement asks, and what was seen. A `should` check turns it into warned. */
-export function fail(expected: string, actual: string): never {
-  throw new VerdictSignal({ status: "failed", expected, actual });
+/**
+ * The target is wrong: what the requirement asks, and what was seen. A `should` check turns it into warned.
+ * @param basis id of the check whose very subject this is, when it was needed only on the way to another.
+ */
+export function fail(expected: string, actual: string, basis?: string): never {
+  throw new VerdictSignal({ status: "failed", expected, actual }, basis);
 }
 
 /** The target meets the requirement in the main, and not what it should do beside: warned, whatever the check's level. */
