@@ -30,6 +30,16 @@ export interface OpenOptions {
   readonly headers?: readonly (readonly [name: string, value: string])[];
   /** Raw value of the grpc-timeout header; no local timer is set for it where the driver can avoid one. */
   readonly grpcTimeout?: string;
+  /** On a flooded connection: takes each message as `bytes[start, end)`, valid during the call only, in place of `message` events. */
+  readonly onMessageBytes?: (bytes: Uint8Array, start: number, end: number) => void;
+}
+
+/** How a connection is to be read at peak load: nothing is allocated for a message, and no frame is reported. */
+export interface FloodOptions {
+  /** What the peer may send ahead of our reading, for each stream and connection; WebSocket: the system's own buffers hold. */
+  readonly windowBytes: number;
+  /** The connections of a thread may share one: it is in use only while a chunk is taken in. */
+  readonly readBuffer: Uint8Array;
 }
 
 /** One monitor stream. All methods are safe after the end: they reject or do nothing. */
@@ -45,6 +55,8 @@ export interface MonitorStream {
   resume(): void;
   /** Settles exactly once and never rejects. */
   readonly ended: Promise<StreamEnd>;
+  /** When the chunk at hand came in; only streams of flooded connections have it. */
+  readonly lastInboundAtMicros?: number;
 }
 
 /** A transport connection to the target. WebSocket: each stream dials its own, and `connect` does not touch the network. */
@@ -60,7 +72,9 @@ export interface Driver {
   readonly transport: Transport;
   /** What this driver cannot show, because its library answers or hides it; empty for wire drivers. */
   readonly hides: readonly string[];
-  connect(target: Target, options: { readonly timeoutMs: number; readonly signal?: AbortSignal }): Promise<Connection>;
+  /** Honours `flood`, and `onMessageBytes` of the streams on it. Default false. */
+  readonly floods?: boolean;
+  connect(target: Target, options: { readonly timeoutMs: number; readonly signal?: AbortSignal; readonly flood?: FloodOptions }): Promise<Connection>;
 }
 
 export const driverNames = ["grpc", "grpc-wire", "websocket", "websocket-wire"] as const;

@@ -18,14 +18,15 @@ export const grpcWireDriver: Driver = {
   name: "grpc-wire",
   transport: "grpc",
   hides: [],
-  async connect(target, { timeoutMs, signal }) {
+  floods: true,
+  async connect(target, { timeoutMs, signal, flood }) {
     const frames = new FrameRouter();
     try {
       const http2 = await connectHttp2({
         host: target.host,
         port: target.port,
         connectTimeoutMs: timeoutMs,
-        onFrame: (frame) => frames.hear(frame),
+        ...(flood === undefined ? { onFrame: (frame: FrameRecord) => frames.hear(frame) } : { settings: { INITIAL_WINDOW_SIZE: flood.windowBytes }, connectionWindowBytes: flood.windowBytes }),
         ...(target.tls === undefined ? {} : { tls: wireTls(target.tls) }),
         ...(signal === undefined ? {} : { signal }),
       });
@@ -122,13 +123,14 @@ function openStream(target: Target, http2: Http2Connection, frames: FrameRouter,
       events(event);
     }
   };
+  const { onMessageBytes } = options;
   const call = frames.during(onFrame, () =>
     openGrpcCall(http2, {
       path: target.path,
       metadata: [...target.headers, ...(options.headers ?? [])],
       ...(options.grpcTimeout === undefined ? {} : { grpcTimeout: options.grpcTimeout }),
       onInitialMetadata: (headers, atMicros) => events({ kind: "opened", atMicros, headers: joinHeaders(headers) }),
-      onMessage: (bytes, atMicros) => events(decodedEvent(codec, bytes, atMicros, false)),
+      ...(onMessageBytes === undefined ? { onMessage: (bytes: Buffer, atMicros: number) => events(decodedEvent(codec, bytes, atMicros, false)) } : { onMessageRange: onMessageBytes }),
       onEnd,
     }),
   );
@@ -151,6 +153,9 @@ function openStream(target: Target, http2: Http2Connection, frames: FrameRouter,
     pause: () => call.pause(),
     resume: () => call.resume(),
     ended,
+    get lastInboundAtMicros() {
+      return http2.lastInboundAtMicros;
+    },
   };
 }
 

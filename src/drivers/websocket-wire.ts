@@ -21,8 +21,9 @@ export const websocketWireDriver: Driver = {
   name: "websocket-wire",
   transport: "ws",
   hides: [],
-  connect(target, { timeoutMs, signal }) {
-    return Promise.resolve(new WireConnection(target, timeoutMs, signal));
+  floods: true,
+  connect(target, options) {
+    return Promise.resolve(new WireConnection(target, options));
   },
 };
 
@@ -31,12 +32,14 @@ class WireConnection implements Connection {
   readonly #target: Target;
   readonly #timeoutMs: number;
   readonly #signal: AbortSignal | undefined;
+  readonly #readBuffer: Buffer | undefined;
   readonly #open = new Set<WebSocketConnection>();
 
-  constructor(target: Target, timeoutMs: number, signal: AbortSignal | undefined) {
+  constructor(target: Target, { timeoutMs, signal, flood }: Parameters<Driver["connect"]>[1]) {
     this.#target = target;
     this.#timeoutMs = timeoutMs;
     this.#signal = signal;
+    this.#readBuffer = flood === undefined ? undefined : Buffer.from(flood.readBuffer.buffer, flood.readBuffer.byteOffset, flood.readBuffer.byteLength);
   }
 
   async open(given: OpenOptions): Promise<MonitorStream> {
@@ -80,7 +83,9 @@ class WireConnection implements Connection {
         timeoutMs: this.#timeoutMs,
         closeWithinMs,
         signal: signals.length === 0 ? undefined : AbortSignal.any(signals),
-        onFrame: (direction, frame, atMicros) => options.events({ kind: "frame", atMicros, direction, frame: describeFrame(frame) }),
+        ...(this.#readBuffer === undefined
+          ? { onFrame: (direction: "sent" | "received", frame: Frame, atMicros: number) => options.events({ kind: "frame", atMicros, direction, frame: describeFrame(frame) }) }
+          : { readBuffer: this.#readBuffer, scan: options.onMessageBytes }),
       });
     } catch (thrown) {
       if (thrown instanceof WireError && (options.signal?.aborted === true || !/^(CONNECT_|TLS_|NOT_HTTP)/.test(thrown.code))) {
@@ -177,6 +182,9 @@ function openStream(connection: WebSocketConnection, binding: WebSocketBinding, 
     pause: () => connection.pause(),
     resume: () => connection.resume(),
     ended,
+    get lastInboundAtMicros() {
+      return connection.lastInboundAtMicros;
+    },
   };
 }
 

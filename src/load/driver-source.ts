@@ -1,98 +1,200 @@
 import type { Clock } from "../core/clock.js";
-import { type Contract, type Entry, sequenceOf } from "../core/contract.js";
-import type { Connection, Driver, MonitorStream, StreamEnd, StreamEvent } from "../core/stream.js";
+import type { Contract, Message } from "../core/contract.js";
+import type { Connection, Driver, FloodOptions, MonitorStream, OpenOptions, StreamEnd, StreamEvent } from "../core/stream.js";
 import type { Target } from "../core/target.js";
-import { createTimeReader } from "./entry-time.js";
-import { filterResolver, type PreparedFilter } from "./filters.js";
-import type { EntryMatcher } from "./ledger.js";
+import type { FilterReference, Workload } from "../core/workload.js";
+import { chooseReader, type ReaderChoice } from "./entry-reader.js";
+import { filterResolver, type PreparedFilter, referencesOf } from "./filters.js";
+import { crossCheckEvery, ScannedStream, ScannedTarget } from "./scanned-entries.js";
+import { ConnectionPool } from "./stream-pool.js";
 import type { LoadStream, LoadStreamRequest, StreamSource } from "./stream-source.js";
+import { createSequenceBase, WholeEntries } from "./whole-entries.js";
 
 export interface DriverSourceOptions {
+  readonly workload: Workload;
   readonly targets: readonly Target[];
   /** The driver of each target, in the same order. */
   readonly drivers: readonly Driver[];
   readonly clock: Clock;
   readonly connectTimeoutMs: number;
-  /** Of the workload, for messages. */
-  readonly place: string;
 }
 
-interface PooledConnection {
-  readonly connection: Connection;
-  open: number;
-}
+/** Wide enough that no server waits for us between two reads; half of it is returned at a time. */
+const floodWindowBytes = 16 * 1024 * 1024;
+/** For workloads that stop reading: the server must feel it. */
+const narrowWindowBytes = 256 * 1024;
+const readBufferBytes = 256 * 1024;
 
-/** Streams on any driver: every message is decoded whole and judged by the contract's own predicate. */
+/** Streams on drivers. Where a driver can be flooded entries are read in the read buffer; elsewhere every message is an object. */
 export function createDriverSource(options: DriverSourceOptions): StreamSource {
-  const { targets, drivers, clock, connectTimeoutMs, place } = options;
-  const pools: PooledConnection[][] = targets.map(() => []);
-  const dialling: (Promise<PooledConnection> | undefined)[] = targets.map(() => undefined);
-  const resolvers = targets.map((target) => filterResolver(target.contract, place));
-  const readers = targets.map((target) => createEntryReader(target.contract, clock));
-  const remarks = new Set(drivers.flatMap((driver) => driver.hides.map((hidden) => `${driver.name}: ${hidden}`)));
-
-  /** A connection with room; one dial at a time for each target, so that streams opened together share. */
-  const connectionFor = async (request: LoadStreamRequest): Promise<PooledConnection> => {
-    const { target, streamsPerConnection, meter } = request;
-    for (;;) {
-      const free = pools[target]?.find((pooled) => pooled.open < streamsPerConnection);
-      if (free !== undefined) {
-        free.open++;
-        return free;
-      }
-      const underWay = dialling[target];
-      if (underWay !== undefined) {
-        await underWay;
-        continue;
-      }
-      const dial = async (): Promise<PooledConnection> => {
-        const startMicros = clock.nowMicros();
-        const connection = await (drivers[target] as Driver).connect(targets[target] as Target, { timeoutMs: connectTimeoutMs });
-        meter.time("connect").record(clock.nowMicros() - startMicros);
-        const pooled = { connection, open: 0 };
-        pools[target]?.push(pooled);
-        return pooled;
-      };
-      const dialled = dial();
-      dialling[target] = dialled;
-      try {
-        await dialled;
-      } finally {
-        dialling[target] = undefined;
-      }
+  const flood: FloodOptions = { windowBytes: pauses(options.workload) ? narrowWindowBytes : floodWindowBytes, readBuffer: Buffer.allocUnsafeSlow(readBufferBytes) };
+  const doors = options.targets.map((target, i) => {
+    const driver = options.drivers[i];
+    if (driver === undefined) {
+      throw new Error(`no driver for ${target.url}`);
     }
+    return driver.floods === true ? floodedDoor(options, target, driver, flood) : decodingDoor(options, target, driver);
+  });
+  const doorOf = (target: number): Door => {
+    const door = doors[target];
+    if (door === undefined) {
+      throw new Error(`no target ${target}`);
+    }
+    return door;
   };
-
   return {
-    path: "driver",
-    prepare: (target) => resolvers[target] as ReturnType<typeof filterResolver>,
-    async open(request) {
-      const pooled = await connectionFor(request);
-      const target = targets[request.target] as Target;
-      const startMicros = clock.nowMicros();
-      const reader = readers[request.target] as EntryReader;
-      const listening = { opened: false };
-      let stream: MonitorStream | undefined;
-      const events = (event: StreamEvent): void => {
-        if (event.kind === "opened" && !listening.opened) {
-          listening.opened = true;
-          request.meter.time("open").record(event.atMicros - startMicros);
-        } else if (event.kind === "message") {
-          reader.read(event, request, stream);
-        } else if (event.kind === "undecodable") {
-          request.meter.counts.violations++;
-        }
-      };
-      stream = await pooled.connection.open({ events });
-      void stream.ended.then(() => pooled.open--);
-      await sendAll(stream, target.contract.prelude);
-      return loadStream(stream, target.contract);
-    },
+    prepare: (target) => doorOf(target).prepare,
+    open: (request) => doorOf(request.target).open(request),
     get remarks() {
-      return [...remarks];
+      return [...new Set(doors.flatMap((door) => door.remarks()))];
     },
     async close() {
-      await Promise.allSettled(pools.flat().map(({ connection }) => connection.close()));
+      await Promise.all(doors.map((door) => door.pool.close()));
+    },
+  };
+}
+
+/** One target's way in. */
+interface Door {
+  readonly pool: ConnectionPool;
+  readonly prepare: (reference: FilterReference) => PreparedFilter;
+  open(request: LoadStreamRequest): Promise<LoadStream>;
+  remarks(): string[];
+}
+
+function decodingDoor({ workload, clock, connectTimeoutMs }: DriverSourceOptions, target: Target, driver: Driver): Door {
+  const pool = new ConnectionPool({ target, driver, clock, timeoutMs: connectTimeoutMs, flood: undefined });
+  const whole = new WholeEntries(target.contract, createSequenceBase());
+  return {
+    pool,
+    prepare: filterResolver(target.contract, workload.source),
+    async open(request) {
+      const { meter, ledger } = request;
+      const answering = createAnswering();
+      const stream = await openOn({ pool, target, request, clock }, {}, (event) => {
+        if (event.kind === "message") {
+          meter.counts.bytes += event.bytes;
+          const wallMicros = event.atMicros + clock.wallMicros() - clock.nowMicros();
+          const entries = whole.take(event.message, { atMicros: event.atMicros, wallMicros }, request, answering.answer);
+          if (entries > 0) {
+            ledger.arrived(event.atMicros, entries);
+          }
+        }
+      });
+      answering.on(stream);
+      return loadStream(stream, target.contract);
+    },
+    remarks: () => [`${driver.name} decodes every message whole: peak rates are those of the driver.`, ...driver.hides.map((hidden) => `${driver.name}: ${hidden}`)],
+  };
+}
+
+function floodedDoor({ workload, clock, connectTimeoutMs }: DriverSourceOptions, target: Target, driver: Driver, flood: FloodOptions): Door {
+  const pool = new ConnectionPool({ target, driver, clock, timeoutMs: connectTimeoutMs, flood });
+  const resolve = filterResolver(target.contract, workload.source);
+  const filters = [...new Set(referencesOf(workload).map(resolve))];
+  const choice = chooseReader(target.contract, target.transport, filters);
+  const prepared = new Map(filters.map((filter) => [filter, choice.kind === "compiled" ? choice.prepare(filter) : filter]));
+  const codec = target.transport === "grpc" ? target.contract.grpc?.codec : target.contract.websocket?.codec;
+  const scanned = codec === undefined ? undefined : new ScannedTarget({ contract: target.contract, codec, clock, reader: choice.kind === "compiled" ? choice.reader : undefined });
+  return {
+    pool,
+    prepare: (reference) => prepared.get(resolve(reference)) ?? resolve(reference),
+    async open(request) {
+      const answering = createAnswering();
+      // Without a codec the driver refuses to open, and says why.
+      const book = scanned === undefined ? undefined : new ScannedStream(scanned, request.ledger, request.meter);
+      let stream: MonitorStream | undefined;
+      if (book !== undefined) {
+        book.inboundAtMicros = () => stream?.lastInboundAtMicros ?? clock.nowMicros();
+        book.answer = answering.answer;
+      }
+      stream = await openOn({ pool, target, request, clock }, book === undefined ? {} : { onMessageBytes: (bytes, start, end) => book.take(bytes as Buffer, start, end) }, () => undefined);
+      answering.on(stream);
+      return loadStream(stream, target.contract);
+    },
+    remarks: () => (scanned === undefined ? [] : readingRemarks(target, choice, scanned)),
+  };
+}
+
+function readingRemarks(target: Target, choice: ReaderChoice, scanned: ScannedTarget): string[] {
+  const where = target.transport === "grpc" ? "gRPC" : "WebSocket";
+  if (choice.kind === "whole") {
+    return [`Entries over ${where} were decoded whole, because ${choice.why}: peak rates are lower.`];
+  }
+  const remarks = [`Sequence, filter and time of every entry over ${where} were verified where they lay; the shape of one in ${crossCheckEvery}.`];
+  if (scanned.distrust !== undefined) {
+    remarks.push(`Reading entries over ${where} in place was given up, because it and decoding whole disagreed: ${scanned.distrust}.`);
+  } else if (scanned.surprises > 0) {
+    remarks.push(`${scanned.surprises} entries over ${where} held something unexpected (an escape, a field in another form) and were decoded whole.`);
+  }
+  return remarks;
+}
+
+interface OpenOn {
+  readonly pool: ConnectionPool;
+  readonly target: Target;
+  readonly request: LoadStreamRequest;
+  readonly clock: Clock;
+}
+
+async function openOn({ pool, target, request, clock }: OpenOn, more: Pick<OpenOptions, "onMessageBytes">, hear: (event: StreamEvent) => void): Promise<MonitorStream> {
+  const { meter, streamsPerConnection } = request;
+  const pooled = await pool.take(streamsPerConnection, meter);
+  const startMicros = clock.nowMicros();
+  let opened = false;
+  const events = (event: StreamEvent): void => {
+    if (event.kind === "opened" && !opened) {
+      opened = true;
+      meter.time("open").record(event.atMicros - startMicros);
+    } else if (event.kind === "undecodable") {
+      meter.counts.violations++;
+    } else {
+      hear(event);
+    }
+  };
+  let stream: MonitorStream;
+  try {
+    stream = await (pooled.connection satisfies Connection).open({ events, ...more });
+  } catch (thrown) {
+    pool.release(pooled);
+    throw thrown;
+  }
+  let cancelled = false;
+  void stream.ended.then((end) => {
+    if (end.kind === "lost" && !opened && !cancelled) {
+      // The connection itself is gone, or takes no more streams.
+      pool.retire(pooled);
+    }
+    pool.release(pooled);
+  });
+  await sendAll(stream, target.contract.prelude);
+  const { cancel } = stream;
+  return Object.assign(stream, {
+    cancel() {
+      cancelled = true;
+      cancel();
+    },
+  });
+}
+
+/** Answers that the protocol requires; what comes before the stream stands waits for it. */
+function createAnswering(): { readonly answer: (messages: readonly Message[]) => void; readonly on: (stream: MonitorStream) => void } {
+  let stream: MonitorStream | undefined;
+  let waiting: Message[] = [];
+  // A failed answer shows as the stream's end.
+  const send = (on: MonitorStream, messages: readonly Message[]): void => void sendAll(on, messages).catch(() => undefined);
+  return {
+    answer(messages) {
+      if (stream === undefined) {
+        waiting.push(...messages);
+      } else {
+        send(stream, messages);
+      }
+    },
+    on(opened) {
+      stream = opened;
+      send(opened, waiting);
+      waiting = [];
     },
   };
 }
@@ -115,96 +217,17 @@ function loadStream(stream: MonitorStream, contract: Contract): LoadStream {
   };
 }
 
-async function sendAll(stream: MonitorStream, messages: Iterable<Readonly<Record<string, unknown>>>): Promise<void> {
+async function sendAll(stream: MonitorStream, messages: Iterable<Message>): Promise<void> {
   for (const message of messages) {
     await stream.send(message);
   }
 }
 
-interface EntryReader {
-  read(event: Extract<StreamEvent, { kind: "message" }>, request: LoadStreamRequest, stream: MonitorStream | undefined): void;
-}
-
-/** Takes messages of one contract apart and puts their entries into the ledgers. */
-function createEntryReader(contract: Contract, clock: Clock): EntryReader {
-  const rules = contract.entries;
-  const timeOf = createTimeReader();
-  const toNumber = createSequenceBase();
-  const matcher: EntryMatcher<PreparedFilter> & { entry: Entry } = {
-    entry: {},
-    matches(filter) {
-      return filter.filter.matches(this.entry);
-    },
-  };
-  return {
-    read(event, { ledger, meter }, stream) {
-      const { counts } = meter;
-      counts.bytes += event.bytes;
-      let received;
-      try {
-        received = contract.classify(event.message);
-      } catch {
-        counts.violations++;
-        return;
-      }
-      switch (received.kind) {
-        case "entries": {
-          for (const entry of received.entries) {
-            counts.received++;
-            if (contract.violationOf(entry) !== undefined) {
-              counts.violations++;
-            }
-            matcher.entry = entry;
-            ledger.observe(toNumber(sequenceOf(rules, entry)), event.atMicros, matcher);
-            const written = rules.time === undefined ? Number.NaN : timeOf(String(entry[rules.time]));
-            if (!Number.isNaN(written)) {
-              const lagMicros = event.atMicros + clock.wallMicros() - clock.nowMicros() - written;
-              ledger.lastLagMicros = lagMicros;
-              if (lagMicros < 0) {
-                counts["negative-lag"]++;
-              }
-              meter.deliveryLag.record(lagMicros);
-            }
-          }
-          if (received.entries.length > 0) {
-            ledger.arrived(event.atMicros, received.entries.length);
-          }
-          return;
-        }
-        case "ack":
-          if (contract.semantics.takesEffect === "ack") {
-            ledger.acknowledged(event.atMicros);
-          }
-          return;
-        case "ignorable":
-          if (stream !== undefined && received.answer.length > 0) {
-            // A failed answer shows as the stream's end.
-            void sendAll(stream, received.answer).catch(() => undefined);
-          }
-          return;
-        case "rejection":
-        case "violation":
-          counts.violations++;
-          return;
-      }
-    },
-  };
-}
-
-/** Sequence numbers counted from the first one, so that differences are exact beyond 2^53 too; NaN for none. */
-export function createSequenceBase(): (sequence: number | bigint | undefined) => number {
-  let base: number | bigint | undefined;
-  return (sequence) => {
-    if (sequence === undefined) {
-      return Number.NaN;
-    }
-    base ??= sequence;
-    return typeof sequence === "number" && typeof base === "number" ? sequence - base : Number(BigInt(sequence) - BigInt(base));
-  };
+function pauses(workload: Workload): boolean {
+  return workload.groups.some((group) => [...group.begin, ...group.each, ...group.finish].some((step) => step.kind === "pause"));
 }
 
 /** One line for the errors of a report. */
 export function endText(end: StreamEnd): string {
   return end.kind === "completed" ? `${end.native}, though nothing asked for it` : end.kind === "rejected" ? `${end.native}: ${end.detail}` : `${end.native}: ${end.cause}`;
 }
-

@@ -4,7 +4,7 @@ import { type CountMetric, countMetrics, type TimeMetric } from "../core/metric.
 /** Streams are opened before the measured part begins; what opening took is kept all the same. */
 const keptTimes: readonly TimeMetric[] = ["connect", "open", "first-entry"];
 /** Counters that begin anew with the measured part; those of faults do not. */
-const renewedCounters: readonly CountMetric[] = ["received", "bytes", "sent", "stale"];
+const renewedCounters: readonly CountMetric[] = ["received", "bytes", "sent", "stale-in-flight", "filter-coalesced", "deferred"];
 
 /** What a group of streams did in one window; windows of the same index from several workers add up. */
 export interface MeterWindow {
@@ -74,6 +74,7 @@ export class Meter {
     for (const name of renewedCounters) {
       this.counts[name] = 0;
     }
+    this.counts.stale = this.counts["stale-hard"];
     this.#earlierCounts = { ...this.counts };
     this.#rolledMicros = atMicros;
     this.#measuring = true;

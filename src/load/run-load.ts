@@ -65,7 +65,7 @@ export async function runLoad(options: RunLoadOptions): Promise<WorkloadRecord> 
     stop.abort();
   }
   const watch = new RunWatch({ workload, thresholds, clock, onEvent, sampleTarget, abort: () => stop.abort() });
-  const source = createDriverSource({ targets, drivers, clock, connectTimeoutMs: options.connectTimeoutMs ?? 5000, place: workload.source });
+  const source = createDriverSource({ workload, targets, drivers, clock, connectTimeoutMs: options.connectTimeoutMs ?? 5000 });
   const { produce } = options;
   try {
     const share = await performShare({
@@ -90,7 +90,7 @@ export async function runLoad(options: RunLoadOptions): Promise<WorkloadRecord> 
       ...(options.baseline === undefined ? {} : { baseline: options.baseline }),
       generatorCpuMicros: watch.cpuMicros(),
       targetSamples: watch.samples,
-      remarks: ["Every message was decoded whole by the driver: peak rates are those of the driver.", ...watch.remarks],
+      remarks: watch.remarks,
     });
   } finally {
     options.signal?.removeEventListener("abort", onAbort);

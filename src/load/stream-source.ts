@@ -26,8 +26,6 @@ export interface LoadStreamRequest {
 
 /** Opens streams on the targets; owns their connections. */
 export interface StreamSource {
-  /** `driver`: every message becomes an object; `compiled`: entries are read where they lie. */
-  readonly path: "driver" | "compiled";
   /** Resolves the filters of a target's contract. */
   prepare(target: number): (reference: string | Readonly<Record<string, unknown>>) => PreparedFilter;
   /** Rejects with HarnessError `unreachable` when there is no connection; a refusal by the server shows in `ended`. */

@@ -1,0 +1,186 @@
+import type { Clock } from "../core/clock.js";
+import { type Contract, type Message, type MessageCodec, sequenceOf } from "../core/contract.js";
+import { messageOf } from "../core/errors.js";
+import type { ByteFilter, EntryReader } from "./entry-reader.js";
+import type { StreamLedger } from "./ledger.js";
+import type { Meter } from "./meter.js";
+import type { PreparedFilter } from "./filters.js";
+import { createSequenceBase, WholeEntries } from "./whole-entries.js";
+
+/** Of so many entries one is decoded whole and held against what was read in place. */
+export const crossCheckEvery = 64;
+
+/** What the streams on one target share in a thread. */
+export class ScannedTarget {
+  readonly contract: Contract;
+  readonly codec: MessageCodec;
+  readonly clock: Clock;
+  readonly whole: WholeEntries;
+  readonly hasTime: boolean;
+  /** Undefined: every entry is decoded whole. */
+  reader: EntryReader | undefined;
+  /** Entries until the next cross-check. */
+  untilCheck = crossCheckEvery;
+  /** Entries that were decoded whole because they held something unexpected. */
+  surprises = 0;
+  /** What a cross-check found to differ; from then on every entry is decoded whole. */
+  distrust: string | undefined;
+  #touched: ScannedStream[] = [];
+
+  constructor(options: { readonly contract: Contract; readonly codec: MessageCodec; readonly reader: EntryReader | undefined; readonly clock: Clock }) {
+    const { contract, reader } = options;
+    this.contract = contract;
+    this.codec = options.codec;
+    this.clock = options.clock;
+    this.reader = reader;
+    this.hasTime = contract.entries.time !== undefined;
+    this.whole = new WholeEntries(contract, reader === undefined ? createSequenceBase() : (sequence) => reader.relative(sequence));
+  }
+
+  /** A stream has the first message of a chunk; it is told when the chunk is through. */
+  touch(stream: ScannedStream): void {
+    // A microtask runs as soon as the socket's callback returns: once for each chunk, after its last message.
+    if (this.#touched.push(stream) === 1) {
+      queueMicrotask(() => this.#flush());
+    }
+  }
+
+  /** Decodes whole what was read in place. @returns whether both say the same; the first difference ends reading in place. */
+  check(bytes: Uint8Array, filter: PreparedFilter | undefined, meter: Meter): boolean {
+    this.untilCheck = crossCheckEvery;
+    const { reader } = this;
+    const difference = reader === undefined ? undefined : this.#difference(reader, bytes, filter, meter);
+    if (difference !== undefined) {
+      this.distrust = difference;
+      this.reader = undefined;
+    }
+    return difference === undefined;
+  }
+
+  #difference(reader: EntryReader, bytes: Uint8Array, filter: PreparedFilter | undefined, meter: Meter): string | undefined {
+    const { contract, codec } = this;
+    let entry: Message;
+    try {
+      entry = codec.decode(bytes);
+    } catch (thrown) {
+      return `decoding whole refuses an entry: ${messageOf(thrown)}`;
+    }
+    if (contract.violationOf(entry) !== undefined) {
+      meter.counts.violations++;
+    }
+    if (!Object.is(reader.relative(sequenceOf(contract.entries, entry)), reader.sequence)) {
+      return "the sequence differs";
+    }
+    if (this.hasTime && this.whole.timeOf(entry) !== reader.timeMicros) {
+      return "the time differs";
+    }
+    if (filter !== undefined && reader.matches(filter as ByteFilter) !== filter.filter.matches(entry)) {
+      return `they differ in whether "${filter.filter.name}" lets an entry through`;
+    }
+    return undefined;
+  }
+
+  #flush(): void {
+    const touched = this.#touched;
+    this.#touched = [];
+    for (const stream of touched) {
+      stream.flush();
+    }
+  }
+}
+
+/** Books the messages of one stream where they lie in the read buffer. */
+export class ScannedStream {
+  /** When the chunk at hand came; set by whoever knows the stream. */
+  inboundAtMicros: () => number = () => 0;
+  answer: (messages: readonly Message[]) => void = () => undefined;
+  readonly #target: ScannedTarget;
+  readonly #ledger: StreamLedger<PreparedFilter>;
+  readonly #meter: Meter;
+  #touched = false;
+  #atMicros = 0;
+  #wallMicros = 0;
+  #lagMicros = 0;
+  /** Of the chunk at hand. */
+  #entries = 0;
+  #bytes = 0;
+  #early = 0;
+
+  constructor(target: ScannedTarget, ledger: StreamLedger<PreparedFilter>, meter: Meter) {
+    this.#target = target;
+    this.#ledger = ledger;
+    this.#meter = meter;
+  }
+
+  /** Takes one message: `buffer[start, end)`. */
+  take(buffer: Buffer, start: number, end: number): void {
+    if (!this.#touched) {
+      this.#begin();
+    }
+    this.#bytes += end - start;
+    const target = this.#target;
+    const { reader } = target;
+    if (reader === undefined || !reader.read(buffer, start, end)) {
+      this.#takeWhole(buffer.subarray(start, end));
+      return;
+    }
+    if (--target.untilCheck === 0 && !target.check(buffer.subarray(start, end), this.#ledger.latest, this.#meter)) {
+      this.#takeWhole(buffer.subarray(start, end));
+      return;
+    }
+    this.#entries++;
+    this.#ledger.observe(reader.sequence, this.#atMicros, reader);
+    if (target.hasTime) {
+      const lagMicros = this.#wallMicros - reader.timeMicros;
+      this.#lagMicros = lagMicros;
+      if (lagMicros < 0) {
+        this.#early++;
+      }
+      this.#meter.deliveryLag.record(lagMicros);
+    }
+  }
+
+  /** The chunk is through: what its messages share is booked once. */
+  flush(): void {
+    this.#touched = false;
+    const { counts } = this.#meter;
+    const entries = this.#entries;
+    counts.bytes += this.#bytes;
+    this.#bytes = 0;
+    if (entries > 0) {
+      counts.received += entries;
+      counts["negative-lag"] += this.#early;
+      this.#entries = 0;
+      this.#early = 0;
+      this.#ledger.lastLagMicros = this.#lagMicros;
+      this.#ledger.arrived(this.#atMicros, entries);
+    }
+  }
+
+  #begin(): void {
+    const { clock } = this.#target;
+    this.#touched = true;
+    this.#atMicros = this.inboundAtMicros();
+    this.#wallMicros = this.#atMicros + clock.wallMicros() - clock.nowMicros();
+    this.#target.touch(this);
+  }
+
+  #takeWhole(bytes: Uint8Array): void {
+    const target = this.#target;
+    const meter = this.#meter;
+    target.surprises++;
+    let message: Message;
+    try {
+      message = target.codec.decode(bytes);
+    } catch {
+      meter.counts.violations++;
+      return;
+    }
+    const ledger = this.#ledger;
+    const entries = target.whole.take(message, { atMicros: this.#atMicros, wallMicros: this.#wallMicros }, { ledger, meter }, this.answer);
+    // Booked with the others at the end of the chunk.
+    meter.counts.received -= entries;
+    this.#entries += entries;
+    this.#lagMicros = ledger.lastLagMicros;
+  }
+}
