@@ -14,10 +14,14 @@ export const commands = {
   load: { about: "Measure a server by a workload: throughput, latency, what was lost", load: async () => (await import("./load.js")).load },
   explain: { about: "Say what a check means and what usually breaks it", load: async () => (await import("./explain.js")).explain },
   list: { about: "List checks, suites, reporters, faults … as names to be fed back", load: async () => (await import("./list.js")).list },
+  replay: { about: "Run again what failed, and say what is fixed", load: async () => (await import("./replay.js")).replay },
   report: { about: "Make any view from results.json", load: async () => (await import("./report.js")).report },
   demo: { about: "Show the whole story on servers of its own", load: async () => (await import("./demo.js")).demo },
   serve: { about: "Serve the reference monitor, right or with chosen faults", load: async () => (await import("./serve.js")).serve },
+  proxy: { about: "Relay TCP with the faults of a network", load: async () => (await import("./proxy.js")).proxy },
+  validate: { about: "Check files without running anything", load: async () => (await import("./validate.js")).validate },
   schema: { about: "Print the JSON Schema of a kind of file", load: async () => (await import("./schema.js")).schema },
+  completion: { about: "Print a completion script for a shell", load: async () => (await import("./completion.js")).completion },
 } as const satisfies Record<string, CommandEntry>;
 
 export type CommandName = keyof typeof commands;
