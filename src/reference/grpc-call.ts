@@ -1,4 +1,4 @@
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 
 import { endings, grpcStatus, type Ending } from "./ending.js";
 import { readProtobufFilter } from "./filter.js";
@@ -26,6 +26,8 @@ const TRAILERS_POLL_MS = 1;
 /** Serves one HTTP/2 request: a monitor call, or the refusal of anything else. */
 export function serveGrpcCall(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, service: MonitorService): void {
   stream.on("error", () => undefined);
+  // A client that is gone before its headers were handled is no call.
+  if (stream.destroyed) return;
   const request = readCallRequest(headers, { token: service.token, faults: service.faults });
   if (request.kind === "not-grpc") {
     respondOnly(stream, { ":status": request.httpStatus });
@@ -66,6 +68,7 @@ class GrpcCall implements Outlet {
   readonly connection: object;
   readonly streamId: number;
   readonly #stream: ServerHttp2Stream;
+  readonly #session: ServerHttp2Session | undefined;
   readonly #service: MonitorService;
   readonly #subscription: Subscription;
   #responded = false;
@@ -76,6 +79,7 @@ class GrpcCall implements Outlet {
   constructor(stream: ServerHttp2Stream, service: MonitorService) {
     this.#stream = stream;
     this.#service = service;
+    this.#session = stream.session as ServerHttp2Session | undefined;
     this.connection = stream.session ?? stream;
     this.streamId = stream.id ?? 0;
     this.#subscription = service.open(this);
@@ -108,7 +112,7 @@ class GrpcCall implements Outlet {
   }
 
   #close(): void {
-    const { session } = this.#stream;
+    const session = this.#session;
     const lost = session === undefined || session.destroyed || session.closed;
     if (!lost && !this.#subscription.over && this.#service.faults.has("goaway-on-cancel")) {
       session.goaway(constants.NGHTTP2_INTERNAL_ERROR);
@@ -129,6 +133,10 @@ class GrpcCall implements Outlet {
     return stream.write(message.grpcMessage);
   }
 
+  pendingBytes(): number {
+    return this.#stream.writableLength;
+  }
+
   finish(ending: Ending): void {
     const stream = this.#stream;
     if (stream.destroyed || stream.closed) return;
@@ -147,8 +155,8 @@ class GrpcCall implements Outlet {
     // No trailers at all are an empty DATA frame with END_STREAM.
     if (faults.has("ok-without-trailers") && ending.status === grpcStatus.ok) return {};
     const headers = statusHeaders(ending);
-    // Header values are sent as Latin-1: this is the UTF-8 as it is.
-    if (faults.has("message-in-raw-utf8")) headers["grpc-message"] = Buffer.from(ending.detail).toString("latin1");
+    // Header values are sent as Latin-1: this is the UTF-8 as it is, less what no header may hold.
+    if (faults.has("message-in-raw-utf8")) headers["grpc-message"] = Buffer.from(ending.detail.replace(/\s/g, " ")).toString("latin1");
     return headers;
   }
 
