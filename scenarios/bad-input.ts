@@ -285,7 +285,7 @@ export const badInputChecks: readonly Check[] = [
       let seen = 0;
       for (const invalid of unicodeInvalids(session)) {
         const exchange = await openGrpc(session);
-        await exchange.conversation.sendMessage(invalid);
+        await exchange.conversation.send(session.contract.filter(invalid));
         const end = await awaitStatus(session, exchange);
         if (end.rawMessage === undefined) {
           continue;
@@ -323,9 +323,9 @@ function badFrames(payload: Uint8Array): readonly { readonly what: string; reado
 
 /** Invalid filters whose error is likely to quote text beyond ASCII. */
 function unicodeInvalids(session: Session): Record<string, unknown>[] {
-  return session.role("invalid").flatMap(({ filter }) => {
+  return session.role("invalid").flatMap(({ filter, rejection }) => {
     const [message] = filter.messages;
-    if (message === undefined) {
+    if (message === undefined || rejection !== "end") {
       return [];
     }
     const marked = Object.fromEntries(Object.entries(message).map(([name, value]) => [name, typeof value === "string" ? `${value} ☃ naïve\n100%` : value]));

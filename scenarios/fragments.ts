@@ -1,7 +1,7 @@
 import type { Check } from "../src/conformance/check.js";
 import { describeEnd } from "../src/conformance/conversation.js";
-import { filterMessage, openGrpc } from "../src/conformance/grpc-exchange.js";
-import { filterPayload, openWebSocket } from "../src/conformance/websocket-exchange.js";
+import { filterMessage, openGrpc, updateMessages } from "../src/conformance/grpc-exchange.js";
+import { openWebSocket, updatePayloads } from "../src/conformance/websocket-exchange.js";
 import { fail } from "../src/core/verdict.js";
 import { opcodes } from "../src/wire/websocket-frames.js";
 import { requireAllMatch } from "./observations.js";
@@ -60,7 +60,11 @@ export const fragmentChecks: readonly Check[] = [
         const exchange = await openWebSocket(session);
         await exchange.conversation.send(a);
         await session.effect(exchange.conversation, a, { since: 0 });
-        const payload = filterPayload(session, b);
+        const payloads = updatePayloads(session, a, b);
+        for (const whole of payloads.slice(0, -1)) {
+          await exchange.connection.sendFrame({ opcode, payload: whole });
+        }
+        const payload = payloads.at(-1) ?? new Uint8Array(0);
         const size = Math.ceil(payload.length / pieces);
         const since = exchange.conversation.arrivals.length;
         for (let at = 0; at < payload.length; at += size) {
@@ -108,7 +112,7 @@ export const fragmentChecks: readonly Check[] = [
       }
       await session.effect(conversation, a, { since: 0 });
       const since = conversation.arrivals.length;
-      await call.sendRaw(Buffer.concat([filterMessage(session, b), filterMessage(session, a), filterMessage(session, b)]));
+      await call.sendRaw(Buffer.concat([updateMessages(session, a, b, 2), updateMessages(session, b, a, 3), updateMessages(session, a, b, 4)]));
       await session.effect(conversation, b, { unless: [a], since });
       await session.until(() => (conversation.end === undefined ? undefined : true), 50, { quiet: true });
       await session.effect(conversation, b, { unless: [a] });

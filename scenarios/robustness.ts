@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import type { Check } from "../src/conformance/check.js";
 import { describeEnd } from "../src/conformance/conversation.js";
 import { awaitOk, connectGrpc, openGrpc } from "../src/conformance/grpc-exchange.js";
@@ -64,7 +65,7 @@ export const robustnessChecks: readonly Check[] = [
       const named = `${host.includes(":") ? `[${host}]` : host}:${port}`;
       const address = { host: relay.host, port: relay.port };
       if (session.transport === "grpc") {
-        const exchange = await openGrpc(session, { connect: { ...address, authority: named, ...(tls === undefined ? {} : { tls: { servername: tls.servername ?? host } }) } });
+        const exchange = await openGrpc(session, { connect: { ...address, authority: named, ...(tls === undefined ? {} : { tls: { ...(isIP(host) === 0 ? { servername: tls.servername ?? host } : {}) } }) } });
         await exchange.conversation.send(a);
         await session.effect(exchange.conversation, a, { since: 0 });
         await session.change(exchange.conversation, b);

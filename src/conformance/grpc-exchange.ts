@@ -193,6 +193,15 @@ export function filterBytes(session: Session, filter: Filter): Uint8Array {
   return codec.encode(message);
 }
 
+/** The bytes of the messages that change one filter into another, framed for gRPC; `slot` is the new filter's number on its stream, from 2. */
+export function updateMessages(session: Session, from: Filter, to: Filter, slot: number): Buffer {
+  const codec = session.contract.grpc?.codec;
+  if (codec === undefined) {
+    notApplicable("the contract describes no gRPC monitor");
+  }
+  return Buffer.concat(session.contract.updating(from, to, slot).map((message) => encodeMessage(codec.encode(message))));
+}
+
 /** Awaits the call's end, or fails. */
 export async function awaitStatus(session: Session, exchange: GrpcExchange, boundMs = session.bounds.endMs): Promise<GrpcEnd> {
   const end = await session.until(() => exchange.end, boundMs);

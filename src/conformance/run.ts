@@ -101,14 +101,20 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
     }
     return failures >= (options.maxFailures ?? Infinity) ? `the run stopped after ${failures} failures (--max-failures)` : undefined;
   };
-  const perform = async (task: Task): Promise<void> => {
+  const again: Task[] = [];
+  const perform = async (task: Task, second = false): Promise<void> => {
     const why = stopped();
     let record: CheckRecord;
     if (why !== undefined) {
       record = recordOf(context, task, { verdict: { status: "unproven", lacked: why }, elapsedMs: 0 });
     } else {
       options.onStart?.(task);
-      record = await attempt(context, task, options, (problem) => problems.add(problem));
+      const tried = await attempt(context, task, options, (problem) => problems.add(problem));
+      if (tried.spoiled && !second && options.signal?.aborted !== true) {
+        again.push(task);
+        return;
+      }
+      record = tried.record;
     }
     if (record.status === "failed") {
       failures += 1;
@@ -134,20 +140,37 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
   for (const task of [...alone, ...last]) {
     await perform(task);
   }
+  // What our own lateness may have decided is asked once more, with nothing else running.
+  for (const task of again) {
+    await perform(task, true);
+  }
   return { records: withConsequences(inOrder(records, options.tasks), options.tasks), problems: [...problems], targetDied: problems.size > 0 };
 }
 
-async function attempt(context: RunContext, task: Task, options: RunOptions, problem: (text: string) => void): Promise<CheckRecord> {
+async function attempt(context: RunContext, task: Task, options: RunOptions, problem: (text: string) => void): Promise<{ readonly record: CheckRecord; readonly spoiled: boolean }> {
   const attempts = 1 + (options.retries ?? 0);
-  let record: CheckRecord | undefined;
-  for (let n = 1; n <= attempts; n++) {
-    const outcome = await performOnce(context, task, options.signal, problem);
-    record = recordOf(context, task, outcome);
-    if (record.status !== "failed" && record.status !== "broken") {
-      return n === 1 ? record : { ...record, flaky: n };
-    }
+  let n = 1;
+  let outcome = await performOnce(context, task, options.signal, problem);
+  while (n < attempts && (outcome.verdict.status === "failed" || outcome.verdict.status === "broken")) {
+    n += 1;
+    outcome = await performOnce(context, task, options.signal, problem);
   }
-  return record as CheckRecord;
+  const spoiled = spoiltByLateness(outcome);
+  const record = recordOf(context, task, spoiled === undefined ? outcome : { ...outcome, verdict: { status: "broken", cause: spoiled } });
+  const better = record.status !== "failed" && record.status !== "broken";
+  return { record: n > 1 && better ? { ...record, flaky: n } : record, spoiled: spoiled !== undefined };
+}
+
+/** In words, when a verdict against the target rests on waits in which this process itself was late for long. */
+function spoiltByLateness({ verdict, session }: Outcome): string | undefined {
+  if (verdict.status === "broken") {
+    return verdict.cause.startsWith("the harness's own loop was late") ? verdict.cause : undefined;
+  }
+  const lateMs = session?.waiter.lateInVainMs ?? 0;
+  if ((verdict.status !== "failed" && verdict.status !== "warned") || lateMs < 300) {
+    return undefined;
+  }
+  return `the harness's own loop was late by ${Math.round(lateMs)} ms while it waited in vain (${verdict.actual}): the machine is too busy to tell`;
 }
 
 interface Outcome {

@@ -97,7 +97,9 @@ export interface Session {
 }
 
 const sentinelEveryMs = 60;
-const connectTimeoutMs = 5000;
+/** The sockets' own patience; the session's waits, which do not count our own lateness, are shorter. */
+const connectTimeoutMs = 30_000;
+const openMs = 5000;
 
 /** A session and what only the runner may do with it. */
 export interface OwnedSession {
@@ -150,6 +152,25 @@ export function createSession(context: RunContext, transport: Transport, seed: n
     throw settled.thrown;
   };
 
+  /** What a library does in its own time, held to the session's. */
+  const inTime = async <T>(promise: Promise<T>, expected: string): Promise<T> => {
+    let settled: { readonly value: T } | { readonly thrown: unknown } | undefined;
+    promise
+      .then(
+        (value) => (settled = { value }),
+        (thrown: unknown) => (settled = { thrown }),
+      )
+      .finally(() => waiter.poke());
+    const done = await waiter.until(() => settled, openMs);
+    if (done === undefined) {
+      fail(`${expected} within ${openMs} ms`, "silence");
+    }
+    if ("thrown" in done) {
+      throw done.thrown;
+    }
+    return done.value;
+  };
+
   const session: Session = {
     transport,
     contract,
@@ -175,18 +196,19 @@ export function createSession(context: RunContext, transport: Transport, seed: n
       if (driver === undefined || onTarget === undefined) {
         unproven(`a ${on === "grpc" ? "gRPC" : "WebSocket"} URL of the same server`);
       }
-      const connection = await driver.connect(onTarget, { timeoutMs: connectTimeoutMs });
+      const connection = await inTime(driver.connect(onTarget, { timeoutMs: connectTimeoutMs }), "the server takes a connection");
       closers.push(() => connection.close());
       return connection;
     },
     async open(options = {}) {
       const connection = options.connection ?? (await session.connect(options.transport));
       const { conversation, attach, hear } = converse();
-      const stream = await connection.open({
+      const opening = connection.open({
         events: hear,
         ...(options.headers === undefined ? {} : { headers: options.headers }),
         ...(options.grpcTimeout === undefined ? {} : { grpcTimeout: options.grpcTimeout }),
       });
+      const stream = await inTime(opening, "the stream opens");
       attach(stream);
       closers.push(() => {
         if (conversation.end === undefined) {

@@ -101,6 +101,9 @@ export function createWaiter(watch: LoopWatch): Waiter {
                 timer = setTimeout(expire, leftMs);
                 return;
               }
+              if (options.quiet !== true) {
+                lateInVainMs += lateMs;
+              }
               // A quiet wait that lasted longer proves no less.
               if (lateMs > boundMs && options.quiet !== true) {
                 settle(() => reject(lateness(lateMs, boundMs)));
@@ -124,6 +127,9 @@ export function createWaiter(watch: LoopWatch): Waiter {
     },
     get use() {
       return use;
+    },
+    get lateInVainMs() {
+      return lateInVainMs;
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { Filter, Message } from "../core/contract.js";
+import { createPreludeGate, type PreludeGate } from "../core/prelude.js";
 import { HarnessError, messageOf } from "../core/errors.js";
 import type { MonitorStream, StreamEnd, StreamEvent } from "../core/stream.js";
 import { fail, notApplicable } from "../core/verdict.js";
@@ -124,7 +125,12 @@ export async function openWebSocket(session: Session, changes: UpgradeChanges & 
     fail("the upgrade is accepted: 101", `HTTP ${outcome.response.status}`);
   }
   const { connection } = outcome;
-  const { conversation, hear } = session.adopt(streamOver(connection, session));
+  const gate = createPreludeGate(session.contract);
+  const { conversation, hear: hearOnly } = session.adopt(streamOver(connection, session, gate));
+  const hear = (event: StreamEvent): void => {
+    gate.hear(event);
+    hearOnly(event);
+  };
   const label = conversation.label;
   const ended = (end: StreamEnd, atMicros: number): void => {
     if (conversation.end === undefined) {
@@ -211,10 +217,11 @@ function endOfClose(code: number | undefined, reason: string): StreamEnd {
 }
 
 /** A MonitorStream on an exchange's connection, so that conversations work on it. */
-function streamOver(connection: WebSocketConnection, session: Session): MonitorStream {
+function streamOver(connection: WebSocketConnection, session: Session, gate: PreludeGate): MonitorStream {
   const codec = session.contract.websocket?.codec;
   return {
     async send(message) {
+      await gate.pass();
       await sendPayload(connection, codec?.form ?? "text", codec?.encode(message) ?? new Uint8Array(0));
     },
     async end() {
@@ -232,15 +239,13 @@ async function sendPayload(connection: WebSocketConnection, form: "text" | "bina
   await connection.sendFrame({ opcode: form === "text" ? opcodes.text : opcodes.binary, payload });
 }
 
-/** The payload of the one frame that a filter is; fails over to not-applicable where the contract makes it several. */
-export function filterPayload(session: Session, filter: Filter): Uint8Array {
-  const messages = session.contract.opening(filter, 1);
-  const [message] = messages;
+/** The payloads of the frames that change a stream's first filter into another. */
+export function updatePayloads(session: Session, from: Filter, to: Filter): readonly Uint8Array[] {
   const codec = session.contract.websocket?.codec;
-  if (message === undefined || messages.length !== 1 || codec === undefined) {
-    notApplicable("the contract's filter is not one WebSocket message");
+  if (codec === undefined) {
+    notApplicable("the contract describes no WebSocket monitor");
   }
-  return codec.encode(message);
+  return session.contract.updating(from, to, 2).map((message) => codec.encode(message));
 }
 
 /** The contract's end text, trimmed; not-applicable where its end is a Close frame. */
