@@ -1,4 +1,5 @@
 import type { Transport } from "./contract.js";
+import type { LatencyBuckets } from "./latency-buckets.js";
 import type { DriverName } from "./stream.js";
 import type { TimelineEvent } from "./timeline.js";
 import type { Level, VerdictStatus } from "./verdict.js";
@@ -110,6 +111,8 @@ export interface WindowRecord {
   readonly loopUtilisation: number;
   readonly applyP50Us?: number;
   readonly applyP99Us?: number;
+  /** The window's filter-apply latencies, coarse, for a heat map. */
+  readonly applyBuckets?: LatencyBuckets;
   readonly target?: { readonly cpu: number; readonly rssBytes: number; readonly threads: number; readonly openFiles: number };
 }
 
@@ -140,6 +143,8 @@ export interface WorkloadRecord {
   readonly hash: string;
   readonly elapsedSeconds: number;
   readonly streams: number;
+  /** Threads that performed it. */
+  readonly workers?: number;
   /** By metric name: received, lost, duplicated, reordered, stale-in-flight, stale-hard, timeouts, deferred, … */
   readonly counters: Readonly<Record<string, number>>;
   /** By metric name, values per second: received, bytes, sent. */
@@ -154,6 +159,27 @@ export interface WorkloadRecord {
   readonly remarks: readonly string[];
   /** Streams that ended although the workload did not end them. */
   readonly errors: Readonly<Record<string, number>>;
+  /** What it was compared with, if anything. */
+  readonly baseline?: BaselineRecord;
+}
+
+/** An earlier run of the same workload in the same environment. */
+export interface BaselineRecord {
+  /** Where it comes from: a file, or a label. */
+  readonly name: string;
+  readonly histograms: Readonly<Record<string, HistogramRecord>>;
+  /** Measured over baseline, by what was compared (`filter-apply p99`). */
+  readonly ratios: readonly RatioRecord[];
+}
+
+export interface RatioRecord {
+  readonly of: string;
+  readonly ratio: number;
+  /** The interval in which the ratio lies, 95 times of 100. */
+  readonly low?: number;
+  readonly high?: number;
+  /** `unclear`: the interval holds 1, or there is none. */
+  readonly verdict: "better" | "worse" | "same" | "unclear";
 }
 
 /** One condition of the exit code. */

@@ -1,8 +1,10 @@
 import { performance } from "node:perf_hooks";
+import { defaultContract, loadContract } from "../contract/load-contract.js";
+import type { Contract } from "../core/contract.js";
 import { HarnessError } from "../core/errors.js";
 import type { Report, RunEvent, WorkloadRecord } from "../core/report.js";
 import type { Workload } from "../core/workload.js";
-import { runLoad, type RunLoadOptions } from "../load/run-load.js";
+import { runLoad, type RunLoadOptions, type ThreadOptions } from "../load/run-load.js";
 import { loadWorkload } from "../load/shipped-workloads.js";
 import { readGroupUsage } from "../surroundings/process-group.js";
 import { assembleReport, type ReportFrame } from "./assemble-report.js";
@@ -18,6 +20,10 @@ export interface WorkloadOptions {
   readonly baseline?: WorkloadRecord | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: ((event: RunEvent) => void) | undefined;
+  /** Name or path of the contract, for worker threads to load their own; without it the workload runs in this thread. */
+  readonly contract?: string | undefined;
+  /** Worker threads; default: one less than the machine has cores. */
+  readonly workers?: number | undefined;
 }
 
 /** What a load run needs to know. */
@@ -30,6 +36,8 @@ export interface LoadOptions extends SurroundingsOptions {
   readonly thresholds?: readonly string[] | undefined;
   readonly baseline?: Report | undefined;
   readonly seed?: number | undefined;
+  /** Worker threads; default: one less than the machine has cores. */
+  readonly workers?: number | undefined;
   readonly targetName?: string | undefined;
   readonly command?: readonly string[];
   readonly secrets?: readonly string[];
@@ -68,6 +76,8 @@ export async function runWorkload(options: LoadOptions): Promise<Report> {
       baseline: options.baseline === undefined ? undefined : baselineOf(options.baseline, workload.name),
       signal: options.signal,
       onEvent: options.onEvent,
+      contract: options.contract ?? defaultContract,
+      workers: options.workers,
     });
     const death = surroundings.death();
     const report = assembleReport(frame, surroundings, {
@@ -84,8 +94,9 @@ export async function runWorkload(options: LoadOptions): Promise<Report> {
 }
 
 /** Performs one workload on open surroundings. */
-export function performWorkload(surroundings: Surroundings, options: WorkloadOptions): Promise<WorkloadRecord> {
+export async function performWorkload(surroundings: Surroundings, options: WorkloadOptions): Promise<WorkloadRecord> {
   const { producer, contract } = surroundings;
+  const threads = await threadsFor(surroundings, options);
   const sampleTarget = (): ReturnType<NonNullable<RunLoadOptions["sampleTarget"]>> => {
     const group = surroundings.processGroup();
     const usage = group === undefined ? undefined : readGroupUsage(group);
@@ -112,6 +123,7 @@ export function performWorkload(surroundings: Surroundings, options: WorkloadOpt
     drivers: Object.values(surroundings.drivers),
     seed: options.seed,
     sampleTarget,
+    ...(threads === undefined ? {} : { threads }),
     ...(produce === undefined ? {} : { produce }),
     ...(options.durationSeconds === undefined ? {} : { durationSeconds: options.durationSeconds }),
     ...(options.streams === undefined ? {} : { streams: options.streams }),
@@ -120,6 +132,27 @@ export function performWorkload(surroundings: Surroundings, options: WorkloadOpt
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
   });
+}
+
+/**
+ * Worker threads load the contract again by its name. One that is not the same when it is loaded twice (a namespace of its own for each run,
+ * types that the server tells by reflection) cannot be loaded there, and the workload runs in this thread.
+ */
+async function threadsFor({ contract, targets }: Surroundings, options: WorkloadOptions): Promise<ThreadOptions | undefined> {
+  const reference = options.contract;
+  if (reference === undefined) {
+    return undefined;
+  }
+  const again = await loadContract(reference);
+  const said = ({ hash, filters, prelude, grpc, websocket }: Contract): string => JSON.stringify([hash, Object.values(filters).map(({ messages }) => messages), prelude, grpc?.path, websocket?.path], (_, value: unknown) => (typeof value === "bigint" ? `${value}n` : value));
+  if (said(again) !== said(contract)) {
+    return undefined;
+  }
+  return {
+    script: new URL("./load-worker.js", import.meta.url),
+    contractReferences: Object.values(targets).map(() => reference),
+    ...(options.workers === undefined ? {} : { count: options.workers }),
+  };
 }
 
 function baselineOf(report: Report, name: string): WorkloadRecord {

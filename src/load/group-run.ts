@@ -29,7 +29,7 @@ export interface GroupRunOptions {
   readonly rulesOf: (target: number) => LedgerRules;
   readonly boundsOf: (target: number) => { readonly applyMs: number; readonly endMs: number };
   readonly resolverOf: (target: number) => (reference: FilterReference) => PreparedFilter;
-  readonly produce: ((filter: PreparedFilter, count: number) => Promise<void>) | undefined;
+  readonly produce: ((reference: FilterReference, count: number) => Promise<void>) | undefined;
   readonly onUnplannedEnd: (end: StreamEnd) => void;
 }
 

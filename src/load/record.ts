@@ -66,6 +66,7 @@ export function workloadRecord(options: RecordOptions): WorkloadRecord {
     hash: workloadHash(workload),
     elapsedSeconds: Math.round(measurement.seconds * 1000) / 1000,
     streams: workload.groups.reduce((sum, group) => sum + group.streams, 0),
+    workers: shares.length,
     counters: measurement.counts,
     rates,
     histograms,
@@ -191,7 +192,7 @@ function remarksOf(options: RecordOptions, measurement: Measurement): string[] {
   if (measurement.counts["negative-lag"] > 0) {
     remarks.push(`${measurement.counts["negative-lag"]} entries arrived before their own time: the clocks differ; they count as 0.`);
   }
-  if (shares.some((share) => share.endedEarly)) {
+  if (shares.every((share) => share.endedEarly)) {
     remarks.push("Every stream ended before the time was up; see errors.");
   }
   if (workload.warmUpMs > 0) {

@@ -1,6 +1,7 @@
+import { availableParallelism } from "node:os";
 import { cpuUsage } from "node:process";
 import type { Clock } from "../core/clock.js";
-import type { Transport } from "../core/contract.js";
+import type { Filter, Transport } from "../core/contract.js";
 import { HarnessError } from "../core/errors.js";
 import { Histogram, type HistogramParts } from "../core/histogram.js";
 import { type CountMetric, metrics, type TimeMetric } from "../core/metric.js";
@@ -9,15 +10,17 @@ import type { RunEvent, WorkloadRecord } from "../core/report.js";
 import type { Driver } from "../core/stream.js";
 import type { Target } from "../core/target.js";
 import { parseThresholds, type Threshold } from "../core/threshold.js";
-import type { Workload } from "../core/workload.js";
+import type { FilterReference, Workload } from "../core/workload.js";
 import { createDriverSource } from "./driver-source.js";
-import { filterResolver, type PreparedFilter, referencesOf } from "./filters.js";
+import { filterResolver, referencesOf } from "./filters.js";
 import { beyondRepair } from "./judge.js";
 import { type MeasuredWindow, mergeRecords, mergeWindows } from "./measurement.js";
 import { windowRecord, workloadRecord } from "./record.js";
-import { performShare, type ShareWindow, targetsOf } from "./share.js";
+import { performShare, type ShareRecord, type ShareWindow, targetsOf } from "./share.js";
 import { createSystemClock } from "./system-clock.js";
 import { nextSample, type TargetReading, type TargetSample } from "./target-samples.js";
+import { performInThreads } from "./thread-shares.js";
+import type { PortableTarget } from "./worker-protocol.js";
 
 export interface RunLoadOptions {
   readonly workload: Workload;
@@ -43,8 +46,19 @@ export interface RunLoadOptions {
   /** The target's process, asked once a second; undefined when it cannot be seen. */
   readonly sampleTarget?: () => TargetReading | undefined;
   /** Writes entries that a filter lets through; needed by workloads with `produce`. */
-  readonly produce?: (filter: PreparedFilter["filter"], count: number) => Promise<void>;
+  readonly produce?: (filter: Filter, count: number) => Promise<void>;
+  /** Performs the workload in worker threads; without it, and for drivers that cannot be flooded, in this one. */
+  readonly threads?: ThreadOptions;
   readonly clock?: Clock;
+}
+
+export interface ThreadOptions {
+  /** Script of a thread; it calls `serveLoadWorker`. */
+  readonly script: URL;
+  /** What the script's `loadContract` is given, for each target. */
+  readonly contractReferences: readonly string[];
+  /** Default: one less than the machine has cores, at least 1. */
+  readonly count?: number;
 }
 
 /**
@@ -65,27 +79,25 @@ export async function runLoad(options: RunLoadOptions): Promise<WorkloadRecord> 
     stop.abort();
   }
   const watch = new RunWatch({ workload, thresholds, clock, onEvent, sampleTarget, abort: () => stop.abort() });
-  const source = createDriverSource({ workload, targets, drivers, clock, connectTimeoutMs: options.connectTimeoutMs ?? 5000 });
   const { produce } = options;
+  const plan: SharePlan = {
+    workload,
+    targets,
+    drivers,
+    seed,
+    windowed: windowedTimes(workload, thresholds),
+    connectTimeoutMs: options.connectTimeoutMs ?? 5000,
+    stop: stop.signal,
+    produce: produce === undefined ? undefined : (reference, count) => produce(filterResolver((targets[0] as Target).contract, workload.source)(reference).filter, count),
+  };
+  const threads = drivers.every((driver) => driver.floods === true) ? options.threads : undefined;
   try {
-    const share = await performShare({
-      workload,
-      targets,
-      shard: { index: 0, count: 1 },
-      seed,
-      source,
-      clock,
-      windowed: windowedTimes(workload, thresholds),
-      stop: stop.signal,
-      ...(produce === undefined ? {} : { produce: (filter: PreparedFilter, count: number) => produce(filter.filter, count) }),
-      ready: () => Promise.resolve(watch.begin(clock.nowMicros())),
-      onWindow: (window) => watch.window(window, 1),
-    });
+    const shares = threads === undefined ? [await performHere(plan, clock, watch)] : await performThere(plan, threads, watch);
     return workloadRecord({
       workload,
       targets,
       driver: [...new Set(drivers.map((driver) => driver.name))].join(", "),
-      shares: [share],
+      shares,
       thresholds,
       ...(options.baseline === undefined ? {} : { baseline: options.baseline }),
       generatorCpuMicros: watch.cpuMicros(),
@@ -95,6 +107,50 @@ export async function runLoad(options: RunLoadOptions): Promise<WorkloadRecord> 
   } finally {
     options.signal?.removeEventListener("abort", onAbort);
   }
+}
+
+/** What is to be performed, wherever. */
+interface SharePlan {
+  readonly workload: Workload;
+  readonly targets: readonly Target[];
+  readonly drivers: readonly Driver[];
+  readonly seed: number;
+  readonly windowed: readonly TimeMetric[];
+  readonly connectTimeoutMs: number;
+  readonly stop: AbortSignal;
+  readonly produce: ((reference: FilterReference, count: number) => Promise<void>) | undefined;
+}
+
+function performHere({ produce, ...plan }: SharePlan, clock: Clock, watch: RunWatch): Promise<ShareRecord> {
+  return performShare({
+    ...plan,
+    shard: { index: 0, count: 1 },
+    source: createDriverSource({ ...plan, clock }),
+    clock,
+    ...(produce === undefined ? {} : { produce }),
+    ready: () => Promise.resolve(watch.begin(clock.nowMicros())),
+    onWindow: (window) => watch.window(window, 1),
+  });
+}
+
+function performThere({ workload, targets, drivers, seed, windowed, connectTimeoutMs, stop, produce }: SharePlan, threads: ThreadOptions, watch: RunWatch): Promise<ShareRecord[]> {
+  const count = threadCount(workload, threads.count ?? Math.max(1, availableParallelism() - 1));
+  const portable = targets.map(({ contract: _contract, ...target }, i): PortableTarget => ({ ...target, contractReference: threads.contractReferences[i] ?? "", driver: (drivers[i] as Driver).name }));
+  return performInThreads({
+    script: threads.script,
+    task: { workload, targets: portable, seed, windowed, connectTimeoutMs },
+    count,
+    stop,
+    onReady: () => watch.begin(performance.now() * 1000),
+    onWindow: (window) => watch.window(window, count),
+    produce,
+  });
+}
+
+/** No more than there are streams: a worker without any would have nothing to do. */
+function threadCount(workload: Workload, wanted: number): number {
+  const most = Math.max(...workload.groups.map((group) => (group.arrivals.model === "open" && group.arrivals.of === "streams" ? group.arrivals.inFlight : group.streams)));
+  return Math.min(wanted, most);
 }
 
 /** The workload with what the caller asked for instead. */

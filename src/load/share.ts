@@ -1,9 +1,8 @@
 import type { Clock } from "../core/clock.js";
 import type { TimeMetric } from "../core/metric.js";
 import type { Target } from "../core/target.js";
-import type { StreamGroup, Workload } from "../core/workload.js";
+import type { FilterReference, StreamGroup, Workload } from "../core/workload.js";
 import { endText } from "./driver-source.js";
-import type { PreparedFilter } from "./filters.js";
 import { GroupRun } from "./group-run.js";
 import { watchLoop } from "./loop-watch.js";
 import { Meter, type MeterRecord, type MeterWindow, windowMicros } from "./meter.js";
@@ -21,7 +20,8 @@ export interface ShareOptions {
   readonly windowed: readonly TimeMetric[];
   /** Aborted to stop early; what was measured is kept. */
   readonly stop: AbortSignal;
-  readonly produce?: (filter: PreparedFilter, count: number) => Promise<void>;
+  /** Writes entries that the filter lets through. */
+  readonly produce?: (reference: FilterReference, count: number) => Promise<void>;
   /** All streams stand: resolves with the time at which every worker begins. */
   readonly ready: () => Promise<number>;
   /** Each closed window of each group, about once a second. */

@@ -20,7 +20,7 @@ export interface ActorOptions {
   /** Aborted when the run stops: waits for time and for entries end, waits for filters and ends go on to their bound. */
   readonly stop: AbortSignal;
   /** Writes entries that the filter lets through. */
-  readonly produce: ((filter: PreparedFilter, count: number) => Promise<void>) | undefined;
+  readonly produce: ((reference: FilterReference, count: number) => Promise<void>) | undefined;
   /** An end that the workload did not ask for. */
   readonly onUnplannedEnd: (end: StreamEnd) => void;
 }
@@ -156,7 +156,7 @@ export class StreamActor {
         await this.#until(() => false, step.ms, {});
         return;
       case "produce":
-        await this.#options.produce?.(this.#options.resolve(step.filter), step.count);
+        await this.#options.produce?.(step.filter, step.count);
         return;
     }
   }
