@@ -54,6 +54,8 @@ export interface GrpcCallOptions {
   /** END_STREAM on the HEADERS: a call that sends nothing. */
   readonly endStream?: boolean;
   readonly force?: boolean;
+  /** As for any request: a receive window beyond our INITIAL_WINDOW_SIZE, and who returns it. */
+  readonly windowBytes?: number;
   readonly replenish?: "auto" | "manual";
   /** Whether a call that the server ended before our half-close is reset with NO_ERROR, as grpc-go does; default "reset". */
   readonly afterEnd?: "reset" | "leave";
@@ -143,6 +145,7 @@ class Call implements GrpcCall {
     this.stream = connection.request(options.rawHeaders ?? grpcRequestHeaders(connection, options), {
       endStream: options.endStream ?? false,
       force: options.force ?? false,
+      ...(options.windowBytes === undefined ? {} : { windowBytes: options.windowBytes }),
       ...(options.replenish === undefined ? {} : { replenish: options.replenish }),
       onEvent: (event) => this.#onEvent(event),
       onDataRange: (buffer, start, end) => this.#onData(buffer, start, end),
@@ -304,7 +307,7 @@ class Call implements GrpcCall {
       resetCode: undefined,
       httpStatus: this.#httpStatus,
       error: undefined,
-      atMicros: this.#connection.lastInboundAtMicros,
+      atMicros: this.stream.end?.atMicros ?? this.#connection.lastInboundAtMicros,
       ...cause,
     };
     this.#settleMetadata(undefined);

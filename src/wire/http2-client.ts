@@ -132,6 +132,8 @@ export class Http2Client implements StreamHost, FrameHandler {
     stream.localEnded = options.endStream ?? false;
     this.#streams.add(stream);
     this.sendHeaders(id, headers, options.endStream ? FLAG.END_STREAM : 0);
+    const more = (options.windowBytes ?? 0) - stream.receiveWindowBytes;
+    if (more > 0) stream.grant(more);
     return stream;
   }
 
@@ -255,6 +257,8 @@ export class Http2Client implements StreamHost, FrameHandler {
   }
 
   onHeaders(headers: readonly Header[], listBytes: number, frame: FrameView): void {
+    // A request earns more than its response and trailers; what could go on without end is 1xx.
+    this.#inbound.charge(frame);
     const stream = this.#streams.get(frame.streamId);
     if (stream === undefined) return this.#onAbsentStream(frame);
     try {
@@ -329,23 +333,12 @@ export class Http2Client implements StreamHost, FrameHandler {
     }
     // One for a stream that has closed was under way (RFC 9113 section 5.1).
     if (frame.streamId !== 0) return this.#streams.refuseIdle(frame);
-    if (increment === 0) throw frameError("PROTOCOL_ERROR", frame, "an increment above 0 (RFC 9113 6.9)", "0");
-    if (this.#outbound.sendWindowBytes + increment > LARGEST_WINDOW) {
-      throw frameError(
-        "FLOW_CONTROL_ERROR",
-        frame,
-        `a window of at most ${LARGEST_WINDOW} (RFC 9113 6.9.1)`,
-        `${this.#outbound.sendWindowBytes} + ${increment}`,
-      );
-    }
-    this.#outbound.sendWindowBytes += increment;
-    this.#outbound.flushBlocked();
+    this.#outbound.widen(increment, frame);
   }
 
   /** DATA or HEADERS for a stream that is not there. */
   #onAbsentStream(frame: FrameView): void {
     this.#streams.refuseIdle(frame);
-    this.#inbound.charge(frame);
     if (this.#streams.closedBy(frame.streamId) !== "peer") return;
     this.#options.onViolation?.(frameError("STREAM_CLOSED", frame, "nothing after END_STREAM or RST_STREAM (RFC 9113 5.1)", frameName(frame.type)));
   }

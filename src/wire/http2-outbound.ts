@@ -1,7 +1,18 @@
 import type { Duplex } from "node:stream";
 
 import { HpackEncoder, type Header } from "./hpack.js";
-import { CLIENT_PREFACE, DEFAULT_WINDOW_BYTES, encodeFrame, FLAG, FRAME, FRAME_HEADER_BYTES, type FrameToSend } from "./http2-frames.js";
+import {
+  CLIENT_PREFACE,
+  DEFAULT_WINDOW_BYTES,
+  encodeFrame,
+  FLAG,
+  FRAME,
+  FRAME_HEADER_BYTES,
+  frameError,
+  LARGEST_WINDOW,
+  type FrameToSend,
+  type FrameView,
+} from "./http2-frames.js";
 import type { Http2Settings } from "./http2-settings.js";
 import type { StreamState } from "./http2-stream.js";
 import { nowMicros } from "./wire-clock.js";
@@ -25,7 +36,7 @@ const SOCKET_HIGH_WATER_BYTES = 256 * 1024;
 
 /** The sending half of a connection: frames into the socket, header blocks, and DATA as the peer's windows allow. */
 export class Outbound {
-  sendWindowBytes = DEFAULT_WINDOW_BYTES;
+  #sendWindowBytes = DEFAULT_WINDOW_BYTES;
   /** Frames that a peer may answer with a few of its own: HEADERS and DATA. */
   requestFrames = 0;
   readonly #peerSettings: Readonly<Http2Settings>;
@@ -45,7 +56,7 @@ export class Outbound {
   /** Sends the client preface; frames sent before are lost. */
   start(socket: Duplex): void {
     this.#socket = socket;
-    socket.on("drain", () => this.flushBlocked());
+    socket.on("drain", () => this.#flushBlocked());
     this.#write(Buffer.from(CLIENT_PREFACE), undefined);
   }
 
@@ -88,7 +99,7 @@ export class Outbound {
   flush(stream: StreamState): void {
     for (let head = stream.queue[0]; head !== undefined; head = stream.queue[0]) {
       const waiting = head.data.length - head.sent;
-      const allowed = Math.min(waiting, this.#peerSettings.MAX_FRAME_SIZE, this.sendWindowBytes, stream.sendWindowBytes);
+      const allowed = Math.min(waiting, this.#peerSettings.MAX_FRAME_SIZE, this.#sendWindowBytes, stream.sendWindowBytes);
       if (waiting > 0 && allowed <= 0) {
         // A stream whose own window is shut is flushed by its own WINDOW_UPDATE.
         if (stream.sendWindowBytes > 0) this.#blocked.add(stream);
@@ -98,12 +109,21 @@ export class Outbound {
         this.#blocked.add(stream);
         return;
       }
-      this.sendWindowBytes -= allowed;
+      this.#sendWindowBytes -= allowed;
       stream.sendQueued(allowed);
     }
   }
 
-  flushBlocked(): void {
+  /** A WINDOW_UPDATE on the connection. Throws WireError for an increment that RFC 9113 forbids. */
+  widen(increment: number, frame: FrameView): void {
+    if (increment === 0) throw frameError("PROTOCOL_ERROR", frame, "an increment above 0 (RFC 9113 6.9)", "0");
+    const window = this.#sendWindowBytes + increment;
+    if (window > LARGEST_WINDOW) throw frameError("FLOW_CONTROL_ERROR", frame, `a window of at most ${LARGEST_WINDOW} (RFC 9113 6.9.1)`, `${window}`);
+    this.#sendWindowBytes = window;
+    this.#flushBlocked();
+  }
+
+  #flushBlocked(): void {
     const blocked = [...this.#blocked];
     this.#blocked.clear();
     for (const stream of blocked) this.flush(stream);

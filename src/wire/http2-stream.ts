@@ -37,6 +37,8 @@ export type Http2StreamEvent =
 export interface Http2RequestOptions {
   /** END_STREAM on the HEADERS. */
   readonly endStream?: boolean;
+  /** This stream's receive window, where it is to be larger than our INITIAL_WINDOW_SIZE: a WINDOW_UPDATE follows the HEADERS. */
+  readonly windowBytes?: number;
   /** Who returns this stream's window; default: as the connection. */
   readonly replenish?: "auto" | "manual";
   /** Open it although GOAWAY or MAX_CONCURRENT_STREAMS forbids. */
@@ -81,6 +83,7 @@ export interface Http2Stream {
 
 /** What a stream needs of its connection. */
 export interface StreamHost {
+  /** Our INITIAL_WINDOW_SIZE. */
   readonly initialReceiveWindow: number;
   readonly maxQueuedBytes: number;
   sendFrame(frame: FrameToSend): void;
@@ -116,6 +119,8 @@ export class StreamState implements Http2Stream {
   /** Received and not yet returned to the peer's window. */
   #unreturnedBytes = 0;
   #paused = false;
+  /** A write with END_STREAM waits or has gone: nothing may be queued behind it. */
+  #endQueued = false;
   #responded = false;
   #dataBytes = 0;
   #contentLength: number | undefined;
@@ -134,8 +139,9 @@ export class StreamState implements Http2Stream {
   }
 
   write(data: Uint8Array, options: { readonly endStream?: boolean } = {}): Promise<boolean> {
-    if (this.localEnded || this.#released || this.queuedBytes + data.length > this.#host.maxQueuedBytes) return Promise.resolve(false);
+    if (this.#endQueued || this.localEnded || this.#released || this.queuedBytes + data.length > this.#host.maxQueuedBytes) return Promise.resolve(false);
     const endStream = options.endStream ?? false;
+    this.#endQueued = endStream;
     return new Promise((settle) => {
       this.queue.push({ data, sent: 0, endStream, settle });
       this.queuedBytes += data.length;
@@ -214,7 +220,8 @@ export class StreamState implements Http2Stream {
     if (this.#options.onDataRange !== undefined) this.#options.onDataRange(frame.buffer, start, end, endStream);
     else this.#options.onEvent?.({ kind: "data", data: frame.buffer.subarray(start, end), endStream, atMicros, atByte: frame.atByte });
     if (endStream) this.#endRemotely(atMicros);
-    else if (!this.#paused && this.#replenish === "auto") this.#returnWindow(Math.max(1, this.#host.initialReceiveWindow >>> 1));
+    else if (!this.#paused && this.#replenish === "auto")
+      this.#returnWindow(Math.max(1, this.#host.initialReceiveWindow >>> 1, (this.#options.windowBytes ?? 0) >>> 1));
   }
 
   /** A whole header block. Throws WireError for a stream error. */

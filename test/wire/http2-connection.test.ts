@@ -126,6 +126,33 @@ t.test("with manual windows the peer sends what was granted and no more, until m
   await connection.close();
 });
 
+t.test("a stream may have a wider window than the others", async (t) => {
+  const { port } = await echoServer(t);
+  const sent: [streamId: number, type: number][] = [];
+  const onFrame = (frame: FrameRecord): void => void (frame.direction === "sent" && frame.streamId > 0 && sent.push([frame.streamId, frame.type]));
+  const connection = await connectHttp2({ host: "127.0.0.1", port, ...BOUND, onFrame });
+  const stream = connection.request(REQUEST, { windowBytes: 1_000_000, endStream: true });
+  t.equal(stream.receiveWindowBytes, 1_000_000);
+  t.equal(connection.request(REQUEST, { windowBytes: 10, endStream: true }).receiveWindowBytes, 65_535);
+  t.same(sent, [
+    [1, FRAME.HEADERS],
+    [1, FRAME.WINDOW_UPDATE],
+    [3, FRAME.HEADERS],
+  ]);
+  await connection.close();
+});
+
+t.test("nothing is sent behind END_STREAM", async (t) => {
+  const { port } = await echoServer(t);
+  const connection = await connectHttp2({ host: "127.0.0.1", port, ...BOUND });
+  const stream = connection.request(REQUEST);
+  const last = stream.write(Buffer.alloc(100_000), { endStream: true });
+  t.equal(await stream.write(Buffer.from("late")), false);
+  t.equal(await last, true);
+  t.match(await stream.ended, { kind: "end-stream" });
+  await connection.close();
+});
+
 t.test("a paused stream gets what its window holds, then nothing until it is resumed, and another flows on", async (t) => {
   const { port } = await echoServer(t);
   const connection = await connectHttp2({ host: "127.0.0.1", port, ...BOUND, settings: { INITIAL_WINDOW_SIZE: 1000 } });

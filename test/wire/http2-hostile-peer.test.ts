@@ -212,13 +212,14 @@ const FLOODS: readonly (readonly [title: string, frame: FrameToSend, options?: P
   ["frames of an unknown type", { type: 0xfe }],
   ["RST_STREAM on a closed stream", { type: FRAME.RST_STREAM, streamId: 3, payload: encodeUint32(0) }],
   ["GOAWAY", { type: FRAME.GOAWAY, payload: encodeGoawayPayload(0x7fffffff, 0) }],
+  ["103 responses", headers(1, "0803313033")],
 ];
 
 t.test("a flood of frames that carry no message ends the connection with ENHANCE_YOUR_CALM", async (t) => {
   for (const [title, frame] of FLOODS) {
     await t.test(title, async (t) => {
       const { connection } = await meet(t, (peer) => {
-        peer.send(headers(1, OK), { type: FRAME.RST_STREAM, streamId: 3, payload: encodeUint32(0) });
+        peer.send(...(title === "103 responses" ? [] : [headers(1, OK)]), { type: FRAME.RST_STREAM, streamId: 3, payload: encodeUint32(0) });
         const flood = Buffer.concat(Array.from({ length: 1000 }, () => encodeFrame(frame)));
         const more = (): void => {
           if (peer.socket.destroyed) return;
@@ -265,4 +266,17 @@ t.test("a peer that has us answer and does not read is left", async (t) => {
   connection.request(REQUEST);
   connection.request(REQUEST);
   t.match(await connection.closed, { kind: "protocol-error", error: { code: "ENHANCE_YOUR_CALM", actual: /unread/ } });
+});
+
+t.test("what was under way on a stream that we reset is no flood, however small its frames", async (t) => {
+  const { connection, streams } = await meet(t, async (peer) => {
+    peer.send(headers(1, OK), headers(3, OK));
+    await peer.frame((frame) => frame.type === FRAME.RST_STREAM);
+    const late = Buffer.concat(Array.from({ length: 1000 }, () => encodeFrame({ type: FRAME.DATA, streamId: 1, payload: Buffer.from("x") })));
+    for (let times = 0; times < 30; times += 1) peer.send(late);
+    peer.send({ type: FRAME.DATA, flags: FLAG.END_STREAM, streamId: 3, payload: Buffer.from("alive") });
+  });
+  streams[0].reset();
+  t.match(await streams[1].ended, { kind: "end-stream" });
+  t.equal(connection.end, undefined);
 });
