@@ -142,6 +142,29 @@ t.test("a stream may have a wider window than the others", async (t) => {
   await connection.close();
 });
 
+t.test("more than the socket takes waits for it, also where the peer's windows are wide", async (t) => {
+  const server = createHttp2Server({ settings: { initialWindowSize: 20_000_000 } });
+  let bytes = 0;
+  server.on("session", (session) => session.setLocalWindowSize(20_000_000));
+  server.on("stream", (stream) => {
+    stream.on("data", (chunk: Buffer) => (bytes += chunk.length));
+    stream.on("end", () => {
+      stream.respond({ ":status": 200 }, { endStream: true });
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.teardown(() => new Promise((resolve) => server.close(resolve)));
+  const connection = await connectHttp2({ host: "127.0.0.1", port: (server.address() as AddressInfo).port, ...BOUND });
+  await connection.ping({ withinMs: 10_000 });
+  const stream = connection.request(REQUEST);
+  const writing = stream.write(Buffer.alloc(10_000_000), { endStream: true });
+  t.ok(stream.queuedBytes > 9_000_000, "not all of it is in the socket at once");
+  t.equal(await writing, true);
+  t.match(await stream.ended, { kind: "end-stream" });
+  t.equal(bytes, 10_000_000);
+  await connection.close();
+});
+
 t.test("nothing is sent behind END_STREAM", async (t) => {
   const { port } = await echoServer(t);
   const connection = await connectHttp2({ host: "127.0.0.1", port, ...BOUND });
