@@ -26,12 +26,18 @@ export const completion = defineCommand({
   async run({ arguments: [shell = ""], console }) {
     if (!Object.hasOwn(shells, shell)) {
       const names = Object.keys(shells);
-      throw new HarnessError("usage", `There is no completion for "${shell}".${didYouMean(shell, names) || ` There is one for ${names.join(", ")}.`}`, { place: shell });
+      throw new HarnessError("usage", `There is no completion for "${shell}".${didYouMean(shell, names) || ` There is one for ${names.join(", ")}.`}`, {
+        place: shell,
+      });
     }
     // Imported when called: the registry of commands imports this file.
     const { commandNames, commands } = await import("./commands.js");
     const words = await Promise.all(
-      commandNames.map(async (name): Promise<Words> => ({ name, about: commands[name].about, options: Object.entries({ ...(await commands[name].load()).options, ...commonOptions }) })),
+      commandNames.map(async (name): Promise<Words> => ({
+        name,
+        about: commands[name].about,
+        options: Object.entries({ ...(await commands[name].load()).options, ...commonOptions }),
+      })),
     );
     console.out(shells[shell as keyof typeof shells](words));
     return 0;
@@ -44,7 +50,9 @@ function valuesOf(spec: OptionSpec): readonly string[] {
 
 function bashScript(commands: readonly Words[]): string {
   const cases = commands.map(({ name, options }) => `    ${name}) words="${options.map(([option]) => `--${option}`).join(" ")}" ;;`);
-  const values = new Map(commands.flatMap(({ options }) => options.flatMap(([option, spec]) => (valuesOf(spec).length === 0 ? [] : [[option, valuesOf(spec)] as const]))));
+  const values = new Map(
+    commands.flatMap(({ options }) => options.flatMap(([option, spec]) => (valuesOf(spec).length === 0 ? [] : [[option, valuesOf(spec)] as const]))),
+  );
   return `_halfclose() {
   local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} words
   case $previous in
@@ -55,7 +63,12 @@ ${[...values].map(([option, of]) => `    --${option}) COMPREPLY=($(compgen -W "$
   fi
   case \${COMP_WORDS[1]} in
 ${cases.join("\n")}
-    *) words="${commands.find(({ name }) => name === "run")?.options.map(([option]) => `--${option}`).join(" ") ?? ""}" ;;
+    *) words="${
+      commands
+        .find(({ name }) => name === "run")
+        ?.options.map(([option]) => `--${option}`)
+        .join(" ") ?? ""
+    }" ;;
   esac
   if [[ $current == -* ]]; then
     COMPREPLY=($(compgen -W "$words" -- "$current"))

@@ -15,7 +15,8 @@ const options = {
 /** Relays TCP with the faults of a network. */
 export const proxy = defineCommand({
   usage: "<host:port>",
-  about: "Relays TCP from a free loopback port to a target, with the faults of a network: tiny segments, delay, stalls, cuts. Prints `ready port=PORT`, then a line a connection, until it is stopped.",
+  about:
+    "Relays TCP from a free loopback port to a target, with the faults of a network: tiny segments, delay, stalls, cuts. Prints `ready port=PORT`, then a line a connection, until it is stopped.",
   examples: [
     ["halfclose proxy localhost:50051 --segment-bytes 1", "one byte at a time"],
     ["halfclose proxy localhost:8080 --cut-after 5s --cut fin", "connections that end after five seconds"],
@@ -37,7 +38,9 @@ export const proxy = defineCommand({
         console.out("connection opened\n");
         later(given["stall-after"], () => connection.stall());
         later(given["cut-after"], () => connection.cut(given.cut ?? "rst", "both"));
-        void connection.ended.then(() => console.out(`connection ended: ${connection.fromClient.bytes} bytes from the client, ${connection.fromTarget.bytes} from the target\n`));
+        void connection.ended.then(() =>
+          console.out(`connection ended: ${connection.fromClient.bytes} bytes from the client, ${connection.fromTarget.bytes} from the target\n`),
+        );
       },
     });
     await new Promise<void>((resolve) => {

@@ -20,7 +20,8 @@ const options = {
 /** Runs again what failed. */
 export const replay = defineCommand({
   usage: "<results.json> [url..]",
-  about: "Runs again, with the same seed, what failed or was broken in an earlier run, and says what is fixed. Without URLs or --start it takes those of that run.",
+  about:
+    "Runs again, with the same seed, what failed or was broken in an earlier run, and says what is fixed. Without URLs or --start it takes those of that run.",
   examples: [
     ["halfclose replay reports/results.json -o reports/again", "the same target"],
     ["halfclose replay results.json grpc://localhost:50051", "another one"],

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { HarnessError, messageOf } from "../core/errors.js";
 import { didYouMean } from "../core/suggest.js";
 import { type FaultName, faults } from "../reference/faults.js";
-import { startReferenceServer } from "../reference/server.js";
+import { serveReference } from "../reference/serve.js";
 import { defineCommand, type Invocation } from "./command.js";
 import type { OptionSpecs } from "./options.js";
 
@@ -41,32 +41,40 @@ export const serve = defineCommand({
   options,
   arity: [0, 0],
   async run({ options: given, console }) {
-    const server = await startReferenceServer({
-      host: given.host ?? "127.0.0.1",
-      grpcPort: given["grpc-port"] ?? 50051,
-      httpPort: given["http-port"] ?? 8080,
-      rate: parseRate(given.rate),
-      faults: given.bug.map(requireFault),
-      ...(given.token === undefined ? {} : { token: given.token }),
-      ...(await tlsOf(given)),
-    }).catch((thrown: unknown) => {
-      throw new HarnessError("usage", `The server cannot listen: ${messageOf(thrown)}.`, {
-        place: "serve",
-        hint: "choose other ports with --grpc-port and --http-port; 0 takes any free one",
-        cause: thrown,
+    const stop = new AbortController();
+    const stopListening = console.onSignal(() => stop.abort());
+    try {
+      await serveReference({
+        host: given.host ?? "127.0.0.1",
+        grpcPort: given["grpc-port"] ?? 50051,
+        httpPort: given["http-port"] ?? 8080,
+        rate: parseRate(given.rate),
+        faults: given.bug.map(requireFault),
+        ...(given.token === undefined ? {} : { token: given.token }),
+        ...(await tlsOf(given)),
+        stop: stop.signal,
+        print: (line) => console.out(`${line}\n`),
       });
-    });
-    await new Promise<void>((resolve) => {
-      const stopListening = console.onSignal(() => {
-        stopListening();
-        resolve();
-      });
-      console.out(`ready grpc=${server.grpcPort} http=${server.httpPort}\n`);
-    });
-    await server.stop();
+    } catch (thrown) {
+      throw listenFailure(thrown);
+    } finally {
+      stopListening();
+    }
     return 0;
   },
 });
+
+/** A port that cannot be had is the user's matter; anything else is ours. */
+function listenFailure(thrown: unknown): unknown {
+  const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
+  return typeof code === "string" && /^E[A-Z]+$/.test(code)
+    ? new HarnessError("usage", `The server cannot listen: ${messageOf(thrown)}.`, {
+        place: "serve",
+        hint: "choose other ports with --grpc-port and --http-port; 0 takes any free one",
+        cause: thrown,
+      })
+    : thrown;
+}
 
 function parseRate(text: string | undefined): number {
   if (text === undefined) {

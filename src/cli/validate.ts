@@ -25,7 +25,8 @@ const options = {
 /** Checks files without running anything. */
 export const validate = defineCommand({
   usage: "<file..>",
-  about: "Checks contracts, suites, workloads, scenarios, config and known-failing files, and results, without running anything. What is wrong is named with file:line:column.",
+  about:
+    "Checks contracts, suites, workloads, scenarios, config and known-failing files, and results, without running anything. What is wrong is named with file:line:column.",
   examples: [["halfclose validate monitor.yaml", "a contract"]],
   options,
   arity: [1, 100],
@@ -33,7 +34,13 @@ export const validate = defineCommand({
     for (const file of files) {
       const text = await readText(console.workingDirectory, file);
       const kind = given.as ?? kindOf(file, text);
-      const says = await checks[kind]({ text, file, folder: console.workingDirectory, contract: given.contract ?? defaultContract, environment: console.environment });
+      const says = await checks[kind]({
+        text,
+        file,
+        folder: console.workingDirectory,
+        contract: given.contract ?? defaultContract,
+        environment: console.environment,
+      });
       console.out(`${file}: a valid ${kind}${says === "" ? "" : `, ${says}`}\n`);
     }
     return 0;

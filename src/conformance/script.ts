@@ -1,5 +1,5 @@
 import type { Contract, Filter } from "../core/contract.js";
-import { filterNames, filterOfRole, roleReferences } from "../core/filter-reference.js";
+import { filterNames, filterOfRole } from "../core/filter-reference.js";
 import { didYouMean } from "../core/suggest.js";
 import { fail, unproven } from "../core/verdict.js";
 import type { Check } from "./check.js";
@@ -15,15 +15,12 @@ import { requireProducer, type Session } from "./session.js";
 export function checkOfScript({ script, document }: ScriptFile, contract: Contract): Check {
   const problems = script.steps.flatMap((step, index) => {
     const reference = filterOfStep(step);
-    const known = typeof reference !== "string" || contract.filters[reference] !== undefined || (roleReferences as readonly string[]).includes(reference);
-    return known
-      ? []
-      : [
-          {
-            path: ["steps", index],
-            message: `The contract "${contract.name}" has no filter "${String(reference)}".${didYouMean(String(reference), filterNames(contract))}`,
-          },
-        ];
+    if (typeof reference !== "string" || filterNames(contract).includes(reference)) {
+      return [];
+    }
+    return [
+      { path: ["steps", index], message: `The contract "${contract.name}" has no filter "${reference}".${didYouMean(reference, filterNames(contract))}` },
+    ];
   });
   if (problems.length > 0) {
     throw document.errorFor(problems);

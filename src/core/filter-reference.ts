@@ -1,7 +1,7 @@
 import type { Contract, Filter, Roles } from "./contract.js";
 
 /** Names of filters that every contract can give: roles. */
-export const roleReferences = ["$broad", "$silent", "$disjoint.1", "$disjoint.2", "$overlap.1", "$overlap.2"] as const;
+const roleReferences = ["$broad", "$silent", "$disjoint.1", "$disjoint.2", "$overlap.1", "$overlap.2"] as const;
 
 /** The filter that a role reference stands for; undefined when the contract has no such role, or the text is no role reference. */
 export function filterOfRole(roles: Roles, reference: string): Filter | undefined {
