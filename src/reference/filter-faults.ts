@@ -291,13 +291,15 @@ export const filterFaults = {
     reach: "server",
     stream: () => sharedFilter(() => "service"),
   },
-  "websocket-ignores-contains": {
-    sentence: "On WebSocket the field contains is not looked at: the second transport was written later.",
+  "websocket-ignores-level": {
+    sentence: "On WebSocket the field min_level is not looked at beside sources: the second transport was written later.",
     seam: "matches",
-    caughtBy: ["isolation/transports-agree"],
+    caughtBy: ["isolation/transports-agree", "first-filter/entries-match"],
     stream: () => (stream) => ({
-      matches: (filter, entry) =>
-        stream.outlet.transport === "grpc" ? matches(filter, entry) : matchesLevel(filter, entry) && matchesSource(filter, entry),
+      matches: (filter, entry) => {
+        const ignored = stream.outlet.transport === "websocket" && filter.sources !== undefined;
+        return ignored ? matchesSource(filter, entry) && matchesText(filter, entry) : matches(filter, entry);
+      },
     }),
   },
   "filter-restored": {
@@ -306,18 +308,15 @@ export const filterFaults = {
     caughtBy: ["robustness/reconnect-starts-fresh"],
     reach: "server",
     stream: () => {
-      let kept: { readonly filter: Filter; readonly transport: string } | undefined;
+      const kept = new Map<string, Filter>();
       return (stream) => {
-        const restored = kept?.transport === stream.outlet.transport ? kept.filter : undefined;
-        if (restored !== undefined) {
-          kept = undefined;
-          setImmediate(() => (stream.filter === undefined ? stream.accept(restored) : undefined));
-        }
+        const { transport } = stream.outlet;
+        const restored = kept.get(transport);
+        kept.delete(transport);
+        if (restored !== undefined) setImmediate(() => (stream.filter === undefined ? stream.accept(restored) : undefined));
         return {
           released: (how, step) => {
-            if ((how === "lost" || how === "cancelled") && stream.filter !== undefined) {
-              kept = { filter: stream.filter, transport: stream.outlet.transport };
-            }
+            if ((how === "lost" || how === "cancelled") && stream.filter !== undefined) kept.set(transport, stream.filter);
             step(how);
           },
         };

@@ -115,8 +115,8 @@ class GrpcCall implements Outlet {
     const session = this.#session;
     const lost = session === undefined || session.destroyed || session.closed;
     if (!lost && !this.#subscription.over && this.#service.faults.has("goaway-on-cancel")) {
-      session.goaway(constants.NGHTTP2_INTERNAL_ERROR);
-      session.destroy();
+      // Not from within a stream's own close: the library would never come out of it.
+      setImmediate(() => session.destroy(undefined, constants.NGHTTP2_INTERNAL_ERROR));
     }
     this.#subscription.gone(lost ? "lost" : "cancelled");
   }

@@ -136,12 +136,12 @@ export const streamFaults = {
   "drops-while-blocked": {
     sentence: "Entries that come while the HTTP/2 window is closed are dropped: the return value of write is taken for failure.",
     seam: "entry",
-    caughtBy: ["flow-control/grpc-window-respected"],
+    caughtBy: ["flow-control/grpc-window-respected", "flow-control/slow-reader-lossless"],
     stream: () => (stream) => {
       let blockedMs: number | undefined;
       return {
         entry: (entry, step) => {
-          blockedMs = stream.full ? (blockedMs ?? performance.now()) : undefined;
+          blockedMs = stream.outlet.pendingBytes() > 0 ? (blockedMs ?? performance.now()) : undefined;
           const blocked = blockedMs !== undefined && performance.now() - blockedMs > 50;
           if (!blocked || stream.outlet.transport === "websocket") step(entry);
         },
@@ -160,10 +160,23 @@ export const streamFaults = {
     }),
   },
   "queue-unbounded": {
-    sentence: "The queue of a slow reader grows without a bound.",
-    seam: "overflow",
+    sentence: "The queue of a slow reader grows without a bound, and what was sent is kept until the stream ends.",
+    seam: "send, overflow",
     caughtBy: ["flow-control/slow-reader-bounded-memory"],
-    stream: () => () => ({ overflow: () => undefined }),
+    stream: () => () => {
+      let kept: Buffer[] = [];
+      return {
+        entry: (entry, step) => {
+          kept.push(Buffer.from(entry.json));
+          step(entry);
+        },
+        overflow: () => undefined,
+        released: (how, step) => {
+          kept = [];
+          step(how);
+        },
+      };
+    },
   },
   "slow-reader-stalls-all": {
     sentence: "One lock is held over each send: a slow reader stalls every other.",
@@ -258,17 +271,17 @@ export const streamFaults = {
     },
   },
   "degrades-by-stream": {
-    sentence: "Each stream ever opened makes the next one slower to start: a list of subscribers that is searched and never trimmed.",
+    sentence: "After 600 streams each first filter waits 5 s: a list of subscribers is searched and never trimmed.",
     seam: "filter",
     caughtBy: ["resources/final-equals-first"],
     reach: "server",
     stream: () => {
       let opened = 0;
       return (stream) => {
-        const delayMs = Math.min(++opened, 1500);
+        const slow = ++opened > 600;
         return {
           filter: (filter, step) => {
-            if (stream.filter === undefined) later(delayMs, () => (stream.over ? undefined : step(filter)));
+            if (slow && stream.filter === undefined) later(5000, () => (stream.over ? undefined : step(filter)));
             else step(filter);
           },
         };

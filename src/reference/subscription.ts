@@ -15,6 +15,8 @@ export interface Outlet {
   readonly streamId: number;
   /** Hands over one message; false: the transport is full until {@link Subscription.resume} is called. Does nothing on a stream that is gone. */
   write(message: Encoded): boolean;
+  /** What was handed over and has not left yet. */
+  pendingBytes(): number;
   /** Says the end of the stream; called at most once. */
   finish(ending: Ending): void;
 }

@@ -62,7 +62,8 @@ function tokensOf(header: string | undefined): string[] {
   return (header ?? "").split(",").map((token) => token.trim().toLowerCase());
 }
 
-function isKey(key: string | undefined): boolean {
+/** Whether it is 16 bytes in base64. */
+export function isKey(key: string | undefined): boolean {
   if (key === undefined) return false;
   const bytes = Buffer.from(key, "base64");
   return bytes.length === 16 && bytes.toString("base64") === key;

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { createServer, STATUS_CODES, type IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
@@ -6,7 +7,7 @@ import { later } from "./fault.js";
 import type { Faults } from "./faults.js";
 import { serveHttpRequest } from "./http-side.js";
 import type { MonitorService } from "./service.js";
-import { authorized, refusalOfUpgrade, type UpgradeRefusal } from "./upgrade-request.js";
+import { authorized, isKey, refusalOfUpgrade, type UpgradeRefusal } from "./upgrade-request.js";
 import { MonitorWebSocket, WebSocketStream } from "./websocket-stream.js";
 import { tapWebSocket } from "./websocket-tap.js";
 
@@ -27,6 +28,9 @@ export interface MonitorHttpServer {
 /** How long a refused client may take to read the answer. */
 const REFUSAL_LINGER_MS = 1000;
 
+/** What is hashed with the key (RFC 6455 §1.3). */
+const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
 /** When a service that upgrades with its first message has something to send. */
 const FIRST_HEARTBEAT_MS = 2500;
 
@@ -43,6 +47,11 @@ export function createMonitorHttpServer(options: WebSocketServerOptions): Monito
     // The contract has no subprotocol; by default the first one offered would be selected.
     handleProtocols: () => (faults.has("subprotocol-invented") ? "invented" : false),
     WebSocket: MonitorWebSocket,
+  });
+  const givenKeys = new WeakMap<IncomingMessage, string>();
+  webSockets.on("headers", (lines, request) => {
+    const key = givenKeys.get(request);
+    if (key !== undefined) lines.splice(0, lines.length, ...lines.map((line) => (/^Sec-WebSocket-Accept/i.test(line) ? acceptLine(key) : line)));
   });
   const establishments = new WeakMap<Duplex, () => void>();
   const plain = new Set<Duplex>();
@@ -74,7 +83,7 @@ export function createMonitorHttpServer(options: WebSocketServerOptions): Monito
     else accept(request, socket, head);
   }
   function accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    lendToLibrary(request, faults);
+    lendToLibrary(request, faults, givenKeys);
     const taps = faults.webSocket();
     // What came with the request is the connection's first read.
     if (taps.length > 0) socket.unshift(head);
@@ -99,9 +108,17 @@ export function createMonitorHttpServer(options: WebSocketServerOptions): Monito
 }
 
 /** Makes the library take what it would refuse by itself, for the faults that do not look. */
-function lendToLibrary(request: IncomingMessage, faults: Faults): void {
-  if (faults.has("any-version-upgraded")) request.headers["sec-websocket-version"] = "13";
-  if (faults.has("any-key-upgraded")) request.headers["sec-websocket-key"] = Buffer.alloc(16).toString("base64");
+function lendToLibrary(request: IncomingMessage, faults: Faults, givenKeys: WeakMap<IncomingMessage, string>): void {
+  const { headers } = request;
+  if (faults.has("any-version-upgraded")) headers["sec-websocket-version"] = "13";
+  const key = headers["sec-websocket-key"];
+  if (!faults.has("any-key-upgraded") || isKey(key)) return;
+  headers["sec-websocket-key"] = Buffer.alloc(16).toString("base64");
+  givenKeys.set(request, key ?? "");
+}
+
+function acceptLine(key: string): string {
+  return `Sec-WebSocket-Accept: ${createHash("sha1").update(`${key}${GUID}`).digest("base64")}`;
 }
 
 function answer(socket: Duplex, refusal: UpgradeRefusal): void {

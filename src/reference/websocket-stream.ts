@@ -96,6 +96,10 @@ export class WebSocketStream implements Outlet {
     return !this.#socket.writableNeedDrain;
   }
 
+  pendingBytes(): number {
+    return this.#socket.writableLength;
+  }
+
   finish(ending: Ending): void {
     const { faults } = this.#service;
     const clean = ending.closeCode === endings.completed.closeCode;
