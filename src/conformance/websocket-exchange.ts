@@ -239,6 +239,17 @@ async function sendPayload(connection: WebSocketConnection, form: "text" | "bina
   await connection.sendFrame({ opcode: form === "text" ? opcodes.text : opcodes.binary, payload });
 }
 
+/** The payload of the one frame that a filter is; fails over to not-applicable where the contract makes it several. */
+export function filterPayload(session: Session, filter: Filter): Uint8Array {
+  const messages = session.contract.opening(filter, 1);
+  const [message] = messages;
+  const codec = session.contract.websocket?.codec;
+  if (message === undefined || messages.length !== 1 || codec === undefined) {
+    notApplicable("the contract's filter is not one WebSocket message");
+  }
+  return codec.encode(message);
+}
+
 /** The payloads of the frames that change a stream's first filter into another. */
 export function updatePayloads(session: Session, from: Filter, to: Filter): readonly Uint8Array[] {
   const codec = session.contract.websocket?.codec;

@@ -23,7 +23,7 @@ import { createFilterMaker } from "./filters.js";
 import type { LoadedTypes } from "./grpc-types.js";
 import { createJsonCodec } from "./json-codec.js";
 import { createProtobufCodec, protobufFieldsOf, UnencodableError } from "./protobuf-codec.js";
-import { compileReceive } from "./receive.js";
+import { compileReceive, isPlain } from "./receive.js";
 import { compileRoles } from "./roles.js";
 import type { ContractFile } from "./schema.js";
 import { fillTemplate } from "./templates.js";
@@ -60,6 +60,8 @@ export function compileContract(draft: ContractDraft): Contract {
   );
   const roles = compileRoles(content, filters);
   const opening = (filter: Filter, slot: number): readonly Message[] => opened(content, content.open, filter, slot, namespace);
+  const receive = { ...expressions.receive, each: content.entries.each, fields: content.entries.fields };
+  const { preludeReply } = receive;
   const placeholders = placeholdersOf(template ?? "");
   const contract: Contract = {
     name: content.name,
@@ -82,12 +84,13 @@ export function compileContract(draft: ContractDraft): Contract {
       content.entries.where === undefined &&
       content.entries.each === undefined &&
       content.entries.fields === undefined,
-    matchRules: compiledReaderRules(content),
+    matchRules: isPlain(receive) ? compiledReaderRules(content) : undefined,
     filter: (message) => makeFilter(JSON.stringify(message), [message]),
     prelude: content.prelude.map((message) => fillTemplate(message, { namespace })),
     opening,
     updating: (from, to, slot) => (content.update === undefined ? opening(to, slot) : opened(content, content.update, to, slot, namespace, from)),
-    classify: compileReceive({ ...expressions.receive, each: content.entries.each, fields: content.entries.fields }),
+    ...(preludeReply === undefined ? {} : { preludeReply: (message: Message) => preludeReply({ message }) }),
+    classify: compileReceive(receive),
     draft: (yes, no) =>
       template === undefined
         ? undefined
@@ -279,9 +282,6 @@ function probeRule(content: ContractFile): ProbeRule {
 /** The rules in the form that compiled readers know; undefined where one of them needs more than that. */
 function compiledReaderRules(content: ContractFile): readonly MatchRule[] | undefined {
   const rules: MatchRule[] = [];
-  if (content.entries.fields !== undefined || content.entries.each !== undefined) {
-    return undefined;
-  }
   for (const rule of content.match) {
     if ("cel" in rule || rule.rule === "range" || rule.rule === "topic") {
       return undefined;

@@ -26,7 +26,7 @@ const anyToken = "hc-0123456789ab";
 
 /** Fields that a template has a placeholder for, `{token}` and `{namespace}` excluded. */
 export function placeholdersOf(template: string): { readonly fields: readonly string[]; readonly hasToken: boolean } {
-  const names = new Set([...template.matchAll(/\{([A-Za-z_][\w.-]*)\}/g)].map((found) => found[1] ?? ""));
+  const names = new Set([...template.matchAll(/\{([A-Za-z_][\w.-]*)(?::number)?\}/g)].map((found) => found[1] ?? ""));
   const hasToken = names.delete("token");
   names.delete("namespace");
   return { fields: [...names], hasToken };
@@ -61,7 +61,7 @@ export function readTemplate(template: string): { readonly token: string | undef
   const pairs = Object.entries(element);
   return {
     token: pairs.find(([, inner]) => inner === "{token}")?.[0],
-    constants: Object.fromEntries(pairs.filter(([, inner]) => typeof inner !== "object" && !(typeof inner === "string" && /\{[\w.-]+\}/.test(inner)))),
+    constants: Object.fromEntries(pairs.filter(([, inner]) => typeof inner !== "object" && !(typeof inner === "string" && /\{[\w.:-]+\}/.test(inner)))),
   };
 }
 

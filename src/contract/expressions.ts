@@ -35,6 +35,7 @@ export function compileExpressions(content: ContractFile, grpc: GrpcBinding | un
       where: overMessage(content.entries.where, ["entries", "where"]),
       ack: overMessage(content.messages?.ack, ["messages", "ack"]),
       barrier: overMessage(content.barrier?.await, ["barrier", "await"]),
+      preludeReply: overMessage(content["prelude-reply"], ["prelude-reply"]),
       rejection: overMessage(content.messages?.rejection, ["messages", "rejection"]),
       ignore: (content.messages?.ignore ?? []).map((rule, index) => ({
         name: rule.name,

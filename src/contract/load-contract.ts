@@ -13,7 +13,7 @@ import { askReflection, type ReflectionAddress } from "./reflection.js";
 import { contractSchema } from "./schema.js";
 
 /** Contracts that come with the harness. */
-export const builtInContracts = ["logger"] as const;
+export const builtInContracts = ["logger", "etcd-watch", "graphql-subscription"] as const;
 
 /** Used when none is named. */
 export const defaultContract = "logger" satisfies (typeof builtInContracts)[number];

@@ -10,24 +10,23 @@ export interface ReceiveRules {
   readonly ack: CelPredicate | undefined;
   readonly barrier: CelPredicate | undefined;
   readonly rejection: CelPredicate | undefined;
+  readonly preludeReply: CelPredicate | undefined;
   readonly ignore: readonly { readonly name: string; readonly when: CelPredicate; readonly answer: readonly Message[] }[];
   readonly each: string | undefined;
   readonly fields: ContractFile["entries"]["fields"];
 }
 
-/** A function that says what a received message is: rejection, ack, ignorable, entries, in this order; else a violation. */
+/** Whether every message is one entry, as it is. */
+export function isPlain(rules: ReceiveRules): boolean {
+  const { ignore, each, fields, ...predicates } = rules;
+  return ignore.length === 0 && each === undefined && fields === undefined && Object.values(predicates).every((predicate) => predicate === undefined);
+}
+
+/** A function that says what a received message is: rejection, ack, answer to the prelude, ignorable, entries, in this order; else a violation. */
 export function compileReceive(rules: ReceiveRules): (message: Message) => Received {
-  const { where, ack, barrier, rejection, ignore, each } = rules;
+  const { where, ack, barrier, rejection, preludeReply, ignore, each } = rules;
   const project = compileProjection(rules.fields);
-  const plain =
-    where === undefined &&
-    ack === undefined &&
-    barrier === undefined &&
-    rejection === undefined &&
-    ignore.length === 0 &&
-    each === undefined &&
-    project === undefined;
-  if (plain) {
+  if (isPlain(rules)) {
     return (message) => ({ kind: "entries", entries: [message] });
   }
   return (message) => {
@@ -40,6 +39,9 @@ export function compileReceive(rules: ReceiveRules): (message: Message) => Recei
     }
     if (barrier?.(variables) === true) {
       return { kind: "ack", name: "barrier" };
+    }
+    if (preludeReply?.(variables) === true) {
+      return { kind: "ignorable", name: "prelude reply", answer: [] };
     }
     const ignored = ignore.find((rule) => rule.when(variables));
     if (ignored !== undefined) {

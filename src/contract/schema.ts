@@ -119,7 +119,7 @@ const producer = z.union([
   z.strictObject({
     http: z.string().regex(/^[A-Z]+ \//, 'expected "METHOD /path"'),
     body: text.describe(
-      "Body; {field} is replaced by an entry's value, {token} by a text that no other entry has. A JSON list is repeated for several entries.",
+      "Body; {field} is replaced by an entry's value, {token} by a text that no other entry has; a text that is {field:number} becomes a number. A JSON list is repeated for several entries.",
     ),
     "content-type": text.default("application/json"),
     sequences: sequences.optional(),
@@ -178,6 +178,7 @@ export const contractSchema = z
       .describe("What the checks may rely on."),
     match: z.array(rule).describe("When a filter lets an entry through: all rules must pass."),
     prelude: z.array(template).default([]).describe("Sent before the first filter."),
+    "prelude-reply": cel.optional().describe("CEL over message: the answer to the prelude, awaited before the first filter."),
     open: z.array(template).optional().describe("Messages that open with a filter; default: the filter itself."),
     update: z.array(template).optional().describe("Messages that change from one filter to the next; default: as open."),
     barrier: z.strictObject({ send: template, await: cel }).optional().describe("Sent after each filter; its answer says that the filter holds."),
@@ -188,7 +189,6 @@ export const contractSchema = z
     probe: probe.optional(),
     limits: z.strictObject({ "filter-bytes": z.int().positive().optional() }).default({}),
     bounds: z.strictObject({ apply: duration.optional(), end: duration.optional(), release: duration.optional(), stop: duration.optional() }).default({}),
-    background: none.optional().describe("No entries come by themselves: checks that need load make it with the producer."),
   })
   .describe("How a monitor is described to halfclose.");
 

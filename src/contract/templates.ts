@@ -12,7 +12,10 @@ export interface TemplateVariables {
   readonly message?: Message;
 }
 
-const reference = /\$(filter|from|slot|old|namespace|message)((?:\.\w+)*)/g;
+const names = "filter|from|slot|old|namespace|message";
+/** `$name.path`, or `${name.path}` where a letter follows. */
+const reference = new RegExp(`\\$(?:(${names})((?:\\.\\w+)*)(?!\\w)|\\{(${names})((?:\\.\\w+)*)\\})`, "g");
+const wholeReference = new RegExp(`^(?:${reference.source})$`);
 
 /** Names that begin with `$` in a template's texts and mean nothing, each with the path to it. */
 export function unknownReferences(
@@ -21,7 +24,7 @@ export function unknownReferences(
   path: readonly (string | number)[] = [],
 ): { readonly name: string; readonly path: readonly (string | number)[] }[] {
   if (typeof template === "string") {
-    return [...template.replaceAll("$$", "").matchAll(/\$([A-Za-z_]\w*)/g)].flatMap(([, name = ""]) => (allowed.includes(name) ? [] : [{ name, path }]));
+    return [...template.replaceAll("$$", "").matchAll(/\$\{?([A-Za-z_]\w*)/g)].flatMap(([, name = ""]) => (allowed.includes(name) ? [] : [{ name, path }]));
   }
   if (Array.isArray(template)) {
     return template.flatMap((inner, index) => unknownReferences(inner, allowed, [...path, index]));
@@ -62,13 +65,17 @@ function fillText(text: string, variables: TemplateVariables): unknown {
   if (!text.includes("$")) {
     return text;
   }
-  const whole = new RegExp(`^${reference.source}$`).exec(text);
+  const whole = wholeReference.exec(text);
   if (whole !== null) {
-    return lookUp(whole[1] ?? "", whole[2] ?? "", variables);
+    return lookUp(whole[1] ?? whole[3] ?? "", whole[2] ?? whole[4] ?? "", variables);
   }
   return text
     .split("$$")
-    .map((part) => part.replaceAll(reference, (_, name: string, path: string) => inText(lookUp(name, path, variables))))
+    .map((part) =>
+      part.replaceAll(reference, (_, name?: string, path?: string, braced?: string, bracedPath?: string) =>
+        inText(lookUp(name ?? braced ?? "", path ?? bracedPath ?? "", variables)),
+      ),
+    )
     .join("$");
 }
 

@@ -175,12 +175,14 @@ export interface Contract {
   readonly probe: ProbeRule;
   /** No message is an ack, a heartbeat or a list: each is one entry as it comes, so that entries can be read where they lie. Default false. */
   readonly everyMessageIsAnEntry?: boolean;
-  /** How each match rule reads fields, for compiled readers; undefined where CEL judges. */
+  /** How each match rule reads fields, for compiled readers; undefined where a rule needs more, or a message is more than one entry. */
   readonly matchRules: readonly MatchRule[] | undefined;
   /** A filter from one message that no name stands for. */
   filter(message: Message): Filter;
   /** Sent before the first filter. */
   readonly prelude: readonly Message[];
+  /** Whether a received message answers the prelude: nothing else may be sent before one came. Absent: the prelude needs no answer. */
+  preludeReply?(message: Message): boolean;
   /** Messages that open with a filter. `slot` counts the stream's filters from 1. */
   opening(filter: Filter, slot: number): readonly Message[];
   /** Messages that change from one filter to the next. */

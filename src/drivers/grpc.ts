@@ -92,7 +92,7 @@ async function explainFailure(target: Target, timeoutMs: number, signal: AbortSi
   }
   return new HarnessError("unreachable", `${target.url}: @grpc/grpc-js gets no connection, though HTTP/2 is spoken there.`, {
     place: target.url,
-    hint: "Try --driver grpc-wire.",
+    hint: "Try --driver wire.",
   });
 }
 

@@ -8,16 +8,21 @@ export function placeholderValues(draft: EntryDraft, rules: EntryRules): Readonl
   return { ...draft, token };
 }
 
-const placeholder = /\{([A-Za-z_][\w.-]*)\}/g;
+const placeholder = /\{([A-Za-z_][\w.-]*)(?::number)?\}/g;
+const wholeNumber = /^\{([A-Za-z_][\w.-]*):number\}$/;
 
 /** Fills `{name}` in a text; `quote` says how a value is written there. A placeholder without a value is left as it is: it may be literal. */
 export function fillText(template: string, values: Readonly<Record<string, string>>, quote: (value: string) => string = (value) => value): string {
   return template.replaceAll(placeholder, (whole, name: string) => (Object.hasOwn(values, name) ? quote(values[name] ?? "") : whole));
 }
 
-/** Fills `{name}` in all texts of a JSON value. */
+/** Fills `{name}` in all texts of a JSON value; a text that is `{name:number}` becomes a number. */
 export function fillJson(template: unknown, values: Readonly<Record<string, string>>): unknown {
   if (typeof template === "string") {
+    const numeric = values[wholeNumber.exec(template)?.[1] ?? ""];
+    if (numeric !== undefined && Number.isFinite(Number(numeric))) {
+      return Number(numeric);
+    }
     return fillText(template, values);
   }
   if (Array.isArray(template)) {

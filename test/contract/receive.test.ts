@@ -2,7 +2,16 @@ import t from "tap";
 import type { CelPredicate } from "../../src/contract/cel.js";
 import { compileReceive, type ReceiveRules } from "../../src/contract/receive.js";
 
-const none: ReceiveRules = { where: undefined, ack: undefined, barrier: undefined, rejection: undefined, ignore: [], each: undefined, fields: undefined };
+const none: ReceiveRules = {
+  where: undefined,
+  ack: undefined,
+  barrier: undefined,
+  rejection: undefined,
+  preludeReply: undefined,
+  ignore: [],
+  each: undefined,
+  fields: undefined,
+};
 const kind =
   (name: string): CelPredicate =>
   (variables) =>

@@ -10,6 +10,7 @@ t.test("a reference that is the whole text becomes the value, of whatever type",
 });
 
 t.test("references inside a text are written into it, and two dollars are one", async (t) => {
+  t.same(fillTemplate({ a: "${slot}0 ${filter.subject}", b: "$slot.x" }, { filter: { subject: "s" }, slot: 3 }), { a: "30 s" });
   t.same(fillTemplate({ a: "sub $filter.subject $slot", b: "$$filter costs 5$$", c: "x$filter.absent.y" }, { filter: { subject: "s" }, slot: 3 }), {
     a: "sub s 3",
     b: "$filter costs 5$",
@@ -22,5 +23,8 @@ t.test("what a peer sends is not filled in again", async (t) => {
 });
 
 t.test("references that mean nothing are found with their place", async (t) => {
-  t.same(unknownReferences({ a: ["$slot", { b: "x $nope y $$fine" }] }, ["slot"]), [{ name: "nope", path: ["a", 1, "b"] }]);
+  t.same(
+    unknownReferences({ a: ["$slot", { b: "x $nope y $$fine ${what} $slots" }] }, ["slot"]),
+    ["nope", "what", "slots"].map((name) => ({ name, path: ["a", 1, "b"] })),
+  );
 });
