@@ -61,12 +61,16 @@ async function measure(read: () => Promise<void>, messages: number): Promise<num
 function print(rates: ReadonlyMap<string, readonly number[]>, messages: number, rounds: number): void {
   const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
   const raw = median(rates.get("raw node:net") ?? []);
-  console.log(`${payloadBytes}-byte text frames, ${messages} messages, median of ${rounds} rounds, node ${process.version}, ${availableParallelism()} cores, load ${loadavg()[0]!.toFixed(1)}`);
+  console.log(
+    `${payloadBytes}-byte text frames, ${messages} messages, median of ${rounds} rounds, node ${process.version}, ${availableParallelism()} cores, load ${(loadavg()[0] ?? 0).toFixed(1)}`,
+  );
   console.log("reader                      M messages/CPU-s  spread       ns/message  CPU / raw");
   for (const [name, values] of rates) {
     const rate = median(values);
     const spread = `${(Math.min(...values) / 1e6).toFixed(2)}–${(Math.max(...values) / 1e6).toFixed(2)}`;
-    console.log(`${name.padEnd(27)} ${(rate / 1e6).toFixed(2).padStart(16)}  ${spread.padEnd(11)}  ${(1e9 / rate).toFixed(0).padStart(10)}  ${(raw / rate).toFixed(2).padStart(9)}`);
+    console.log(
+      `${name.padEnd(27)} ${(rate / 1e6).toFixed(2).padStart(16)}  ${spread.padEnd(11)}  ${(1e9 / rate).toFixed(0).padStart(10)}  ${(raw / rate).toFixed(2).padStart(9)}`,
+    );
   }
 }
 
@@ -133,14 +137,15 @@ async function readWs(port: number, messages: number): Promise<void> {
 /** The scanner on a chunk that lies in memory: its own cost, without the system's. */
 function scanAlone(messages: number): void {
   const chunk = Buffer.concat(Array.from({ length: Math.ceil(65536 / frame.length) + 1 }, () => frame));
-  let left = messages;
-  const scanner = new WebSocketScanner({ maxMessageBytes: 65536, onMessage: () => (left -= 1), onControl: () => undefined });
+  let read = 0;
+  const scanner = new WebSocketScanner({ maxMessageBytes: 65536, onMessage: () => (read += 1), onControl: () => undefined });
   let offset = 0;
-  while (left > 0) {
+  for (let bytes = 0; bytes < messages * frame.length; bytes += 65536) {
     // Chunks of 64 KiB whose borders fall anywhere in a frame.
     scanner.push(chunk, offset, offset + 65536);
     offset = (offset + 65536) % frame.length;
   }
+  if (read < messages - 1) throw new Error(`the scanner found ${read} of ${messages} messages`);
 }
 
 async function portOf(source: ChildProcess): Promise<number> {

@@ -8,7 +8,10 @@ import { HpackDecoder, HpackEncoder, type Header } from "../src/wire/hpack.js";
 import { Http2Client } from "../src/wire/http2-client.js";
 import { FrameReader } from "../src/wire/http2-frame-reader.js";
 import { encodeFrame, encodeSettingsPayload, FLAG, FRAME } from "../src/wire/http2-frames.js";
-import { FrameDecoder, type Frame } from "../src/wire/websocket-frames.js";
+import { ResponseBodyReader, ResponseHeadReader } from "../src/wire/http1-response.js";
+import { FrameDecoder, opcodes, type Frame } from "../src/wire/websocket-frames.js";
+import { FrameReceiver } from "../src/wire/websocket-receiver.js";
+import { WebSocketScanner } from "../src/wire/websocket-scanner.js";
 import { WireError } from "../src/wire/wire-error.js";
 
 /** A repeatable source of small numbers: xorshift32, from a seed and the number of an input. */
@@ -71,6 +74,8 @@ export const fuzzTargets: readonly FuzzTarget[] = [
   { name: "grpc messages", weight: 20, run: fuzzGrpcScanner },
   { name: "http2 connection", weight: 2, run: fuzzConnection },
   { name: "websocket frames", weight: 20, run: fuzzWebSocketFrames },
+  { name: "websocket messages", weight: 10, run: fuzzWebSocketMessages },
+  { name: "http1 response", weight: 5, run: fuzzHttp1Response },
   { name: "percent-encoding", weight: 5, run: (random) => void decodePercent(random.bytes(40).toString("latin1")) },
 ];
 
@@ -223,6 +228,70 @@ function fuzzWebSocketFrames(random: Random): void {
       // A copy each: masked payloads are unmasked where they lie.
       for (const piece of pieces) decoder.push(Buffer.from(piece));
       log.push(`${decoder.finish()?.code}`);
+    });
+  assert.equal(read(random.pieces(bytes)), read([bytes]));
+}
+
+/** The scanner for load and the receiver for checks share no code for finding messages: they must find the same, and fail at the same byte. */
+function fuzzWebSocketMessages(random: Random): void {
+  const frame = (): Buffer => {
+    const payload = random.bytes(20);
+    const first = random.pick([0x81, 0x81, 0x82, 0x01, 0x00, 0x80, 0x88, 0x89, 0x8a, random.below(256)]);
+    return Buffer.concat([Buffer.from([first, random.pick([payload.length, payload.length, payload.length, random.below(256)])]), payload]);
+  };
+  const bytes = random.damaged(Buffer.concat([frame(), frame(), frame(), frame()]));
+  const shown = (opcode: number, payload: Uint8Array): string => `${opcode} ${Buffer.from(payload).toString("latin1")}`;
+  const receive = (pieces: readonly Buffer[]): string =>
+    outcome((log) => {
+      const receiver = new FrameReceiver(
+        {
+          onFrame: () => undefined,
+          onControl: ({ opcode, payload }) => void log.push(shown(opcode, payload)),
+          onMessage: (message) => void log.push(shown(message.type === "text" ? opcodes.text : opcodes.binary, message.bytes)),
+          onViolation: (error) => {
+            // What only the receiver looks at does not stop it here.
+            if (error.code !== "BAD_UTF8") throw error;
+            return true;
+          },
+        },
+        { maxMessageBytes: 60, firstByte: 0, deflate: undefined },
+      );
+      for (const piece of pieces) receiver.push(Buffer.from(piece));
+      log.push(`${receiver.finish()?.code}`);
+    });
+  const scan = (pieces: readonly Buffer[]): string =>
+    outcome((log) => {
+      const scanner = new WebSocketScanner({
+        maxMessageBytes: 60,
+        onMessage: (buffer, start, end, opcode) => void log.push(shown(opcode, buffer.subarray(start, end))),
+        onControl: ({ opcode, payload }) => void log.push(shown(opcode, payload)),
+      });
+      for (const piece of pieces) scanner.push(piece, 0, piece.length);
+      log.push(`${scanner.finish()?.code}`);
+    });
+  const expected = receive([bytes]);
+  assert.equal(receive(random.pieces(bytes)), expected);
+  assert.equal(scan([bytes]), expected);
+  assert.equal(scan(random.pieces(bytes)), expected);
+}
+
+function fuzzHttp1Response(random: Random): void {
+  const body = random.pick(["", "Content-Length: 4\r\n\r\nabcd", "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n"]);
+  const head = random.pick(["HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n", "HTTP/1.1 403 No\r\n", "HTTP/1.1 200\r\na:b\r\n"]);
+  const bytes = random.damaged(Buffer.from(`${head}${body === "" ? "\r\n" : body}`));
+  const read = (pieces: readonly Buffer[]): string =>
+    outcome((log) => {
+      const heads = new ResponseHeadReader(100, 0);
+      let bodies: ResponseBodyReader | undefined;
+      for (const piece of pieces) {
+        const result = bodies === undefined ? heads.push(piece) : undefined;
+        if (result !== undefined) {
+          log.push(result.head.rawHead);
+          bodies = new ResponseBodyReader(result.head, 20);
+          bodies.push(piece.subarray(result.consumed));
+        } else bodies?.push(piece);
+      }
+      log.push(`${bodies?.body.toString("latin1")} ${bodies?.isComplete(true)}`);
     });
   assert.equal(read(random.pieces(bytes)), read([bytes]));
 }

@@ -84,7 +84,10 @@ class WireConnection implements Connection {
         closeWithinMs,
         signal: signals.length === 0 ? undefined : AbortSignal.any(signals),
         ...(this.#readBuffer === undefined
-          ? { onFrame: (direction: "sent" | "received", frame: Frame, atMicros: number) => options.events({ kind: "frame", atMicros, direction, frame: describeFrame(frame) }) }
+          ? {
+              onFrame: (direction: "sent" | "received", frame: Frame, atMicros: number) =>
+                options.events({ kind: "frame", atMicros, direction, frame: describeFrame(frame) }),
+            }
           : { readBuffer: this.#readBuffer, scan: options.onMessageBytes }),
       });
     } catch (thrown) {

@@ -149,10 +149,10 @@ function answerOf(socket: WebSocket, options: OpenOptions, signal: AbortSignal |
       settle({ kind: "open" });
     });
     socket.once("unexpected-response", (_, response: IncomingMessage) => {
-      void readBody(response).then((body) => {
-        settle({ kind: "refused", end: endOfRefusal(response.statusCode ?? 0, body) });
+      void (async () => {
+        settle({ kind: "refused", end: endOfRefusal(response.statusCode ?? 0, await readBody(response)) });
         socket.terminate();
-      });
+      })();
     });
     // Stays: an error without a listener would end the process.
     socket.on("error", (error) => settle({ kind: "failed", error }));
@@ -201,7 +201,8 @@ function openStream(socket: WebSocket, binding: WebSocketBinding, options: OpenO
   const ended = new Promise<StreamEnd>((resolve) => {
     socket.once("close", (code: number, reason: Buffer) => {
       signal?.removeEventListener("abort", onAbort);
-      end = code === 1006 || failure !== undefined ? lostEnd(failure ?? "the connection ended without a Close frame") : endOfClose(code, reason.toString("utf8"));
+      end =
+        code === 1006 || failure !== undefined ? lostEnd(failure ?? "the connection ended without a Close frame") : endOfClose(code, reason.toString("utf8"));
       events({ kind: "ended", atMicros: nowMicros(), end });
       resolve(end);
     });

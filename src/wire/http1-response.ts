@@ -106,7 +106,6 @@ function parseHead(bytes: Buffer, firstByte: number): ResponseHead {
   const headers: HeaderField[] = [];
   let lineStart = lines[0]!.length + 2;
   for (const line of lines.slice(1)) {
-    // eslint-disable-next-line no-control-regex -- control bytes are what a field value must not hold
     const field = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\0\r\n]*)$/.exec(line);
     if (field === null) {
       const actual = excerpt(bytes.subarray(lineStart, lineStart + line.length));

@@ -28,7 +28,12 @@ export class MessageInflater {
       return message;
     } catch (cause) {
       if (errorCode(cause) === "ERR_BUFFER_TOO_LARGE") {
-        throw new WireError("MESSAGE_TOO_LONG", { expected: `a message of at most ${this.maxMessageBytes} bytes`, actual: `${payload.length} bytes that inflate to more`, atByte, cause });
+        throw new WireError("MESSAGE_TOO_LONG", {
+          expected: `a message of at most ${this.maxMessageBytes} bytes`,
+          actual: `${payload.length} bytes that inflate to more`,
+          atByte,
+          cause,
+        });
       }
       throw new WireError("BAD_DEFLATE", { expected: "a payload that inflates (RFC 7692 §7.2.2)", actual: errorCode(cause), atByte, cause });
     }

@@ -70,7 +70,10 @@ export class WebSocketScanner {
     if (this.#stopped) return undefined;
     const atByte = this.#base;
     if (this.#frame !== undefined || this.#headerPartBytes > 0) {
-      const actual = this.#frame === undefined ? `${this.#headerPartBytes} bytes of its header` : `all but ${this.#payloadLeft} of its ${this.#frame.payloadBytes} payload bytes`;
+      const actual =
+        this.#frame === undefined
+          ? `${this.#headerPartBytes} bytes of its header`
+          : `all but ${this.#payloadLeft} of its ${this.#frame.payloadBytes} payload bytes`;
       return new WireError("TRUNCATED_FRAME", { expected: "a whole frame before the end of the stream", actual, atByte });
     }
     if (this.#messageOpcode === 0) return undefined;
@@ -128,10 +131,11 @@ export class WebSocketScanner {
     const [violation] = headerViolations(header, { messageOpen: this.#messageOpcode !== 0, closeReceived: this.#closeReceived, deflate: false });
     if (violation !== undefined) this.#fail(violation);
     const isControl = header.opcode >= opcodes.close;
-    if (!isControl && this.#gathered + header.payloadBytes > this.#maxMessageBytes) {
+    const total = isControl ? header.payloadBytes : this.#gathered + header.payloadBytes;
+    if (total > this.#maxMessageBytes) {
       const expected = `a message of at most ${this.#maxMessageBytes} bytes`;
-      const code = this.#messageOpcode === 0 ? "FRAME_TOO_LONG" : "MESSAGE_TOO_LONG";
-      this.#fail(new WireError(code, { expected, actual: `${this.#gathered + header.payloadBytes} declared`, atByte: header.atByte }));
+      const code = header.opcode === opcodes.continuation ? "MESSAGE_TOO_LONG" : "FRAME_TOO_LONG";
+      this.#fail(new WireError(code, { expected, actual: `${total} declared`, atByte: header.atByte }));
     }
     if (!isControl && header.opcode !== opcodes.continuation) this.#messageOpcode = header.opcode;
     this.#payloadLeft = header.payloadBytes;

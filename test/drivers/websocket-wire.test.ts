@@ -30,7 +30,17 @@ t.test("every frame is told, up to the Close that ends the stream", async (t) =>
   await connection.close();
   t.strictSame(
     heard.events.map((event) => (event.kind === "frame" ? `${event.direction} ${event.frame}` : event.kind)),
-    ["opened", "sent text 2 bytes", "received text 4 bytes, more to come", "received ping 1 byte", "sent pong 1 byte", "received continuation 3 bytes", "message", "received Close 1000 done", "ended"],
+    [
+      "opened",
+      "sent text 2 bytes",
+      "received text 4 bytes, more to come",
+      "received ping 1 byte",
+      "sent pong 1 byte",
+      "received continuation 3 bytes",
+      "message",
+      "received Close 1000 done",
+      "ended",
+    ],
   );
 });
 

@@ -135,8 +135,26 @@ for (const driver of [websocketDriver, websocketWireDriver]) {
       socket.resume();
     });
     t.teardown(() => peer.close());
-    const binding = { ...websocket, subprotocols: ["first", "second"], headers: [["x-contract", "c"], ["x-both", "contract"]] as const };
-    const target = targetOf(driver, contract, { grpcPort: 0, httpPort: peer.port }, { contract: { ...contract, websocket: binding }, headers: [["x-both", "target"], ["authorization", "target"]] });
+    const binding = {
+      ...websocket,
+      subprotocols: ["first", "second"],
+      headers: [
+        ["x-contract", "c"],
+        ["x-both", "contract"],
+      ] as const,
+    };
+    const target = targetOf(
+      driver,
+      contract,
+      { grpcPort: 0, httpPort: peer.port },
+      {
+        contract: { ...contract, websocket: binding },
+        headers: [
+          ["x-both", "target"],
+          ["authorization", "target"],
+        ],
+      },
+    );
     const connection = await driver.connect(target, { timeoutMs: 2000 });
     const heard = await hear(connection, contract, { headers: [["authorization", "stream"]] });
     await heard.stream.ended;

@@ -5,7 +5,11 @@ import { startRelay, type Relay, type RelayedConnection, type RelayOptions } fro
 import { startBytePeer, type BytePeer } from "../wire/byte-peer.js";
 
 /** A client joined through a relay to a peer that plays `onSocket`. */
-async function joined(t: Test, onSocket: (socket: Socket) => void, options: Partial<RelayOptions> = {}): Promise<{ peer: BytePeer; relay: Relay; client: Socket; connection: RelayedConnection }> {
+async function joined(
+  t: Test,
+  onSocket: (socket: Socket) => void,
+  options: Partial<RelayOptions> = {},
+): Promise<{ peer: BytePeer; relay: Relay; client: Socket; connection: RelayedConnection }> {
   const peer = await startBytePeer(onSocket);
   const seen: RelayedConnection[] = [];
   const relay = await startRelay({ target: { host: "127.0.0.1", port: peer.port }, onConnection: (connection) => seen.push(connection), ...options });

@@ -102,7 +102,7 @@ t.test("a body ends where its length, its chunks or the connection say, wherever
 t.test("a body that breaks off, lies or floods is not complete, and bounded", (t) => {
   t.match(readBody("Content-Length: 5\r\n", [Buffer.from("he")]), { body: "he", done: false, wholeAtEnd: false });
   t.match(readBody("Transfer-Encoding: chunked\r\n", [Buffer.from("4\r\nWi")]), { body: "Wi", done: false, wholeAtEnd: false });
-  for (const bad of ["x\r\n", "4\r\nWikiX\r\n", `${"1".repeat(2000)}`, "-4\r\n"]) {
+  for (const bad of ["x\r\n", "4\r\nWikiX\r\n", "1".repeat(2000), "-4\r\n"]) {
     t.match(readBody("Transfer-Encoding: chunked\r\n", [Buffer.from(bad)]), { done: true, wholeAtEnd: false }, bad.slice(0, 10));
   }
   for (const bad of ["Content-Length: -1\r\n", "Content-Length: x\r\n", "Content-Length: 1\r\nContent-Length: 2\r\n"]) {

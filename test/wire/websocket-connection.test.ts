@@ -42,7 +42,10 @@ async function connect(port: number, options: Partial<UpgradeOptions> = {}): Pro
 }
 
 /** Plays `bytes` to a client, then FIN, and tells all that the client heard, offsets counted from the first frame. */
-async function hear(bytes: Uint8Array | readonly Uint8Array[], options: Partial<UpgradeOptions> = {}): Promise<{ heard: string[]; connection: WebSocketConnection }> {
+async function hear(
+  bytes: Uint8Array | readonly Uint8Array[],
+  options: Partial<UpgradeOptions> = {},
+): Promise<{ heard: string[]; connection: WebSocketConnection }> {
   const peer = await startUpgradedPeer(async (socket) => {
     socket.resume();
     for (const piece of bytes instanceof Uint8Array ? [bytes] : bytes) {
@@ -64,7 +67,10 @@ async function hear(bytes: Uint8Array | readonly Uint8Array[], options: Partial<
 async function framesFrom(socket: Socket): Promise<string[]> {
   const lines: string[] = [];
   const decoder = new FrameDecoder(
-    { onHeader: () => true, onFrame: ({ opcode, payload, maskKey }) => lines.push(`${opcode}${maskKey === undefined ? " unmasked" : ""} ${Buffer.from(payload).toString("latin1")}`) },
+    {
+      onHeader: () => true,
+      onFrame: ({ opcode, payload, maskKey }) => lines.push(`${opcode}${maskKey === undefined ? " unmasked" : ""} ${Buffer.from(payload).toString("latin1")}`),
+    },
     { maxPayloadBytes: 1 << 20 },
   );
   socket.on("data", (chunk: Buffer) => decoder.push(chunk));
@@ -104,7 +110,11 @@ t.test("frames that come with the 101 are not lost, and are heard after the upgr
 });
 
 t.test("any split of any legal stream is heard the same", async (t) => {
-  const message = fc.record({ type: fc.constantFrom(opcodes.text, opcodes.binary), parts: fc.array(fc.string({ maxLength: 200 }), { minLength: 1, maxLength: 3 }), ping: fc.boolean() });
+  const message = fc.record({
+    type: fc.constantFrom(opcodes.text, opcodes.binary),
+    parts: fc.array(fc.string({ maxLength: 200 }), { minLength: 1, maxLength: 3 }),
+    ping: fc.boolean(),
+  });
   await fc.assert(
     fc.asyncProperty(fc.array(message, { maxLength: 4 }), fc.array(fc.nat(), { maxLength: 12 }), async (messages, cuts) => {
       const frames: Buffer[] = [];
@@ -145,7 +155,11 @@ const bad: readonly (readonly [what: string, bytes: Buffer, code: string, atByte
   ["text that ends inside a character", frame({ opcode: opcodes.text, payload: Buffer.from("61e282", "hex") }), "BAD_UTF8", 5, 1007],
   [
     "bad UTF-8 in the second fragment, before the third",
-    Buffer.concat([text("a", { fin: false }), frame({ opcode: opcodes.continuation, payload: Buffer.from("e282", "hex"), fin: false }), frame({ opcode: opcodes.continuation, payload: "x", fin: false })]),
+    Buffer.concat([
+      text("a", { fin: false }),
+      frame({ opcode: opcodes.continuation, payload: Buffer.from("e282", "hex"), fin: false }),
+      frame({ opcode: opcodes.continuation, payload: "x", fin: false }),
+    ]),
     "BAD_UTF8",
     3 + 4 + 2,
     1007,
@@ -166,7 +180,11 @@ for (const [what, bytes, code, atByte, closeCode] of bad) {
     const { connection, heard, headBytes } = await connect(peer.port);
     const end = await connection.ended;
     const violation = `violation ${code} at ${headBytes + 8 + atByte}`;
-    t.strictSame(heard.filter((line) => !line.startsWith("close")), ["text before", violation, "fin"], "but FIN, nothing after it is heard");
+    t.strictSame(
+      heard.filter((line) => !line.startsWith("close")),
+      ["text before", violation, "fin"],
+      "but FIN, nothing after it is heard",
+    );
     t.match(end, { tcp: "local", violation: { code }, closeSent: { code: closeCode }, cleanClose: false });
     t.match(await received, [new RegExp(`^8 ${Buffer.from([closeCode >> 8, closeCode & 255]).toString("latin1")}${code}`)]);
     await peer.close();
@@ -224,9 +242,13 @@ t.test("a data frame after Close is a violation; it is not delivered, and the cl
 t.test("a message longer than the bound fails by its header, also in fragments", async (t) => {
   const whole = await hear(text("x".repeat(101)), { maxMessageBytes: 100 });
   t.strictSame(whole.heard, ["violation FRAME_TOO_LONG at 0", "fin"]);
-  const parts = await hear(Buffer.concat([text("x".repeat(100), { fin: false }), frame({ opcode: opcodes.continuation, payload: "y" })]), { maxMessageBytes: 100 });
+  const parts = await hear(Buffer.concat([text("x".repeat(100), { fin: false }), frame({ opcode: opcodes.continuation, payload: "y" })]), {
+    maxMessageBytes: 100,
+  });
   t.strictSame(parts.heard, ["violation MESSAGE_TOO_LONG at 102", "fin"]);
-  const fits = await hear(Buffer.concat([text("x".repeat(99), { fin: false }), frame({ opcode: opcodes.continuation, payload: "y" }), close(1000)]), { maxMessageBytes: 100 });
+  const fits = await hear(Buffer.concat([text("x".repeat(99), { fin: false }), frame({ opcode: opcodes.continuation, payload: "y" }), close(1000)]), {
+    maxMessageBytes: 100,
+  });
   t.equal(fits.heard[0], `text ${"x".repeat(40)} in 2`);
 });
 
@@ -250,7 +272,9 @@ t.test("what a server said before it reset is heard, also when a write fails fir
   let gone: Promise<unknown> | undefined;
   const peer = await startUpgradedPeer(async (socket) => {
     await once(socket, "readable");
-    await new Promise((resolve) => socket.write(Buffer.concat([...Array.from({ length: 20 }, (_, index) => text(`${index} ${"x".repeat(1000)}`)), close(1008, "why")]), resolve));
+    await new Promise((resolve) =>
+      socket.write(Buffer.concat([...Array.from({ length: 20 }, (_, index) => text(`${index} ${"x".repeat(1000)}`)), close(1008, "why")]), resolve),
+    );
     gone = once(socket, "close");
     socket.resetAndDestroy();
     // The client is told only by the failure of its own write.
@@ -315,7 +339,12 @@ t.test("a server that leaves TCP open after the closing handshake is given up", 
     });
     const { connection } = await connect(peer.port, { closeWithinMs: 20 });
     if (asks === "client") void connection.sendClose(1000);
-    t.match(await connection.ended, { tcp: "timeout", cleanClose: false, closeSent: { code: 1000 }, closeReceived: asks === "server" ? { code: 1000 } : undefined });
+    t.match(await connection.ended, {
+      tcp: "timeout",
+      cleanClose: false,
+      closeSent: { code: 1000 },
+      closeReceived: asks === "server" ? { code: 1000 } : undefined,
+    });
     await peer.close();
   }
 });
@@ -397,7 +426,8 @@ t.test("frames and bytes are sent as they are asked for, and watched both ways",
   });
   const watched: string[] = [];
   const { connection } = await connect(peer.port, {
-    onFrame: (direction, { opcode, payload, atByte, payloadBytes }) => watched.push(`${direction} ${opcode} ${Buffer.from(payload).toString()} ${payloadBytes} ${direction === "sent" ? atByte : ""}`),
+    onFrame: (direction, { opcode, payload, atByte, payloadBytes }) =>
+      watched.push(`${direction} ${opcode} ${Buffer.from(payload).toString()} ${payloadBytes} ${direction === "sent" ? atByte : ""}`),
   });
   await new Promise<void>((resolve) => (connection.onEvent = () => resolve()));
   await connection.sendFrame({ opcode: opcodes.text, mask: false, rsv: 2, fin: false, payload: "odd" });
@@ -433,9 +463,16 @@ t.test("compressed messages inflate with the window of those before, within the 
   const one = frame({ opcode: opcodes.text, rsv: 4, payload: deflated(first) });
   const heardText = `text ${first.slice(0, 40)}`;
   t.strictSame(await play([one, frame({ opcode: opcodes.text, rsv: 4, payload: second }), close(1000)]), [heardText, heardText, "close 1000 ", "fin"]);
-  t.strictSame(await play([one, frame({ opcode: opcodes.text, rsv: 4, payload: second })], "permessage-deflate; server_no_context_takeover"), [heardText, "violation BAD_DEFLATE", "fin"]);
+  t.strictSame(await play([one, frame({ opcode: opcodes.text, rsv: 4, payload: second })], "permessage-deflate; server_no_context_takeover"), [
+    heardText,
+    "violation BAD_DEFLATE",
+    "fin",
+  ]);
   const cut = deflated(first);
-  const fragmented = [frame({ opcode: opcodes.text, rsv: 4, fin: false, payload: cut.subarray(0, 9) }), frame({ opcode: opcodes.continuation, payload: cut.subarray(9) })];
+  const fragmented = [
+    frame({ opcode: opcodes.text, rsv: 4, fin: false, payload: cut.subarray(0, 9) }),
+    frame({ opcode: opcodes.continuation, payload: cut.subarray(9) }),
+  ];
   t.strictSame(await play([...fragmented, text("plain"), close(1000)]), [`${heardText} in 2`, "text plain", "close 1000 ", "fin"]);
   t.strictSame(await play([frame({ opcode: opcodes.text, rsv: 4, payload: deflated("x".repeat(1001)) })]), ["violation MESSAGE_TOO_LONG", "fin"], "a bomb");
   t.strictSame(await play([frame({ opcode: opcodes.text, rsv: 4, payload: Buffer.from("ffff", "hex") })]), ["violation BAD_DEFLATE", "fin"]);
@@ -459,7 +496,15 @@ t.test("scanned messages are handed out in place; control frames, violations and
     return { messages, heard, end: await connection.ended, inPlace };
   };
   const good = await scanned(
-    Buffer.concat([text("one"), frame({ opcode: opcodes.ping, payload: "p" }), text("tw", { fin: false }), frame({ opcode: opcodes.continuation, payload: "o" }), text("x".repeat(200)), text("last"), close(1000)]),
+    Buffer.concat([
+      text("one"),
+      frame({ opcode: opcodes.ping, payload: "p" }),
+      text("tw", { fin: false }),
+      frame({ opcode: opcodes.continuation, payload: "o" }),
+      text("x".repeat(200)),
+      text("last"),
+      close(1000),
+    ]),
   );
   t.strictSame(good.messages, ["1 one", "1 two", `1 ${"x".repeat(200)}`, "1 last"]);
   t.ok(good.inPlace >= 1);

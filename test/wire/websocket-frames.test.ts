@@ -8,7 +8,10 @@ import { chunksOf, splitAt } from "./splits.js";
 
 function decode(chunks: readonly Uint8Array[], maxPayloadBytes = 1 << 20): { frames: Frame[]; error: WireError | undefined } {
   const frames: Frame[] = [];
-  const decoder = new FrameDecoder({ onHeader: () => true, onFrame: (frame) => frames.push({ ...frame, payload: Buffer.from(frame.payload) }) }, { maxPayloadBytes });
+  const decoder = new FrameDecoder(
+    { onHeader: () => true, onFrame: (frame) => frames.push({ ...frame, payload: Buffer.from(frame.payload) }) },
+    { maxPayloadBytes },
+  );
   try {
     // Unmasking works in place: what is pushed must not be what another run reads.
     for (const chunk of chunks) decoder.push(Buffer.from(chunk));
@@ -24,7 +27,10 @@ const frameToSend: fc.Arbitrary<FrameToSend & { payload: Uint8Array }> = fc.reco
   rsv: fc.nat(7),
   opcode: fc.nat(15),
   mask: fc.oneof(fc.boolean(), fc.uint8Array({ minLength: 4, maxLength: 4 })),
-  payload: fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.constantFrom(125, 126, 127, 65535, 65536).map((bytes) => new Uint8Array(bytes).fill(7))),
+  payload: fc.oneof(
+    fc.uint8Array({ maxLength: 40 }),
+    fc.constantFrom(125, 126, 127, 65535, 65536).map((bytes) => new Uint8Array(bytes).fill(7)),
+  ),
 });
 
 t.test("what is encoded is decoded, wherever the bytes are cut", (t) => {
@@ -39,7 +45,10 @@ t.test("what is encoded is decoded, wherever the bytes are cut", (t) => {
         const wanted = sent[index]!;
         assert.equal(Buffer.compare(frame.payload, wanted.payload), 0, `payload ${index}`);
         const { fin, rsv, opcode, payloadBytes } = frame;
-        assert.deepEqual({ fin, rsv, opcode, payloadBytes, atByte: frame.atByte }, { fin: wanted.fin, rsv: wanted.rsv, opcode: wanted.opcode, payloadBytes: wanted.payload.length, atByte });
+        assert.deepEqual(
+          { fin, rsv, opcode, payloadBytes, atByte: frame.atByte },
+          { fin: wanted.fin, rsv: wanted.rsv, opcode: wanted.opcode, payloadBytes: wanted.payload.length, atByte },
+        );
         assert.equal(frame.maskKey === undefined, wanted.mask === false);
         atByte += frame.headerBytes + frame.payloadBytes;
       });
@@ -66,12 +75,22 @@ t.test("any bytes in any pieces give the same frames and the same error", (t) =>
 });
 
 t.test("a declared length over the bound fails at its header, before any payload", (t) => {
-  for (const [declaredLength, lengthBits] of [[1001, 16], [2 ** 31, 64], [2n ** 63n, 64], [2n ** 64n - 1n, 64]] as const) {
+  for (const [declaredLength, lengthBits] of [
+    [1001, 16],
+    [2 ** 31, 64],
+    [2n ** 63n, 64],
+    [2n ** 64n - 1n, 64],
+  ] as const) {
     const before = encodeFrame({ opcode: opcodes.text, mask: false, payload: "ok" });
     const header = encodeFrame({ opcode: opcodes.text, mask: false, declaredLength, lengthBits });
     const { frames, error } = decode(chunksOf(Buffer.concat([before, header]), 1), 1000);
     t.equal(frames.length, 1);
-    t.match(error, { code: "FRAME_TOO_LONG", expected: "a frame of at most 1000 payload bytes", actual: `${Number(declaredLength)} declared`, atByte: before.length });
+    t.match(error, {
+      code: "FRAME_TOO_LONG",
+      expected: "a frame of at most 1000 payload bytes",
+      actual: `${Number(declaredLength)} declared`,
+      atByte: before.length,
+    });
   }
   t.end();
 });
@@ -125,7 +144,10 @@ t.test("masking leaves the caller's bytes alone, takes a fresh key each time, an
     fc.property(fc.uint8Array({ maxLength: 40 }), fc.uint8Array({ minLength: 4, maxLength: 4 }), (bytes, key) => {
       const masked = Uint8Array.from(bytes);
       applyMask(masked, key);
-      assert.deepEqual([...masked], [...bytes].map((byte, index) => byte ^ key[index % 4]!));
+      assert.deepEqual(
+        [...masked],
+        [...bytes].map((byte, index) => byte ^ key[index % 4]!),
+      );
     }),
     { numRuns: 50 },
   );

@@ -21,7 +21,12 @@ t.test("a request has what RFC 6455 asks for, and what else is offered", (t) => 
 });
 
 t.test("a given header replaces the request's own, or takes it away", (t) => {
-  const headers = [["connection", "keep-alive, Upgrade"], ["SEC-WEBSOCKET-KEY", null], ["X", "1"], ["X", "2"]] as const;
+  const headers = [
+    ["connection", "keep-alive, Upgrade"],
+    ["SEC-WEBSOCKET-KEY", null],
+    ["X", "1"],
+    ["X", "2"],
+  ] as const;
   const text = upgradeRequestText({ host: "h", path: "/", key, version: "8", headers });
   t.equal(text, "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\nconnection: keep-alive, Upgrade\r\nX: 1\r\nX: 2\r\n\r\n");
   t.equal(requestFieldValue(text, "Sec-WebSocket-Key"), undefined);
@@ -62,7 +67,13 @@ t.test("permessage-deflate parameters are those of RFC 7692, each once", (t) => 
     serverNoContextTakeover: true,
     clientMaxWindowBits: 9,
   });
-  for (const bad of ["client_max_window_bits=16", "client_max_window_bits", "server_no_context_takeover=1", "other", "client_no_context_takeover; client_no_context_takeover"]) {
+  for (const bad of [
+    "client_max_window_bits=16",
+    "client_max_window_bits",
+    "server_no_context_takeover=1",
+    "other",
+    "client_no_context_takeover; client_no_context_takeover",
+  ]) {
     t.throws(() => deflate(bad), { code: "BAD_EXTENSION" }, bad);
   }
   t.end();

@@ -80,7 +80,10 @@ const someFrame: fc.Arbitrary<Buffer> = fc
     opcode: fc.oneof({ weight: 20, arbitrary: fc.constantFrom(0, 1, 1, 1, 2, 8, 9, 10) }, { weight: 1, arbitrary: fc.nat(15) }),
     rsv: fc.oneof({ weight: 30, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(7) }),
     mask: fc.oneof({ weight: 30, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(new Uint8Array([1, 2, 3, 4])) }),
-    payload: fc.oneof(fc.uint8Array({ maxLength: 20 }), fc.constantFrom(0, 125, 126, 150, 299, 300, 301).map((bytes) => new Uint8Array(bytes).fill(0x61))),
+    payload: fc.oneof(
+      fc.uint8Array({ maxLength: 20 }),
+      fc.constantFrom(0, 125, 126, 150, 299, 300, 301).map((bytes) => new Uint8Array(bytes).fill(0x61)),
+    ),
   })
   .map((parts) => encodeFrame(parts));
 

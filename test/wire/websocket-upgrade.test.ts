@@ -13,7 +13,10 @@ import { upgrade } from "../../src/wire/websocket-upgrade.js";
 import { acceptResponse, readRequestHead, startBytePeer } from "./byte-peer.js";
 
 /** Asks a peer that plays `onSocket`; the error, where the upgrade rejects. */
-async function ask(onSocket: (socket: Socket) => void | Promise<void>, options: Partial<UpgradeOptions> = {}): Promise<{ outcome?: Awaited<ReturnType<typeof upgrade>>; error?: WireError }> {
+async function ask(
+  onSocket: (socket: Socket) => void | Promise<void>,
+  options: Partial<UpgradeOptions> = {},
+): Promise<{ outcome?: Awaited<ReturnType<typeof upgrade>>; error?: WireError }> {
   const peer = await startBytePeer(onSocket);
   try {
     return { outcome: await upgrade({ host: "127.0.0.1", port: peer.port, path: "/", timeoutMs: 5000, ...options }) };
@@ -48,7 +51,10 @@ t.test("a message goes both ways, and both sides close cleanly", async (t) => {
     for (const sent of [text, `${text}2`, ""]) t.equal(await connection.sendText(sent), true);
     const end = await connection.ended;
     t.strictSame(messages, [text, `${text}2`, ""]);
-    t.strictSame(events.map((event) => event.kind), ["ping", "message", "message", "message", "close", "fin"]);
+    t.strictSame(
+      events.map((event) => event.kind),
+      ["ping", "message", "message", "message", "close", "fin"],
+    );
     t.match(end, { closeReceived: { code: 1000 }, closeSent: { code: 1000, reason: "done" }, tcp: "fin", cleanClose: true, violation: undefined });
     t.equal(await connection.sendText("late"), false, "a send after the end says that it did not happen");
     server.close();
@@ -142,8 +148,19 @@ t.test("the request is what was asked for, byte for byte", async (t) => {
     heads.push(await readRequestHead(socket));
     socket.end("HTTP/1.1 400 No\r\n\r\n");
   };
-  await ask(record, { path: "/x?y", headers: [["Sec-WebSocket-Version", "8"], ["Authorization", "t"]], key: "short", hostHeader: "example:1" });
-  t.equal(heads[0], "GET /x?y HTTP/1.1\r\nHost: example:1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: short\r\nSec-WebSocket-Version: 8\r\nAuthorization: t\r\n\r\n");
+  await ask(record, {
+    path: "/x?y",
+    headers: [
+      ["Sec-WebSocket-Version", "8"],
+      ["Authorization", "t"],
+    ],
+    key: "short",
+    hostHeader: "example:1",
+  });
+  t.equal(
+    heads[0],
+    "GET /x?y HTTP/1.1\r\nHost: example:1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: short\r\nSec-WebSocket-Version: 8\r\nAuthorization: t\r\n\r\n",
+  );
   await ask(record, { rawRequest: "GET / HTTP/1.1\r\nno: key\r\n\r\n" });
   t.equal(heads[1], "GET / HTTP/1.1\r\nno: key\r\n\r\n");
   await ask(record);
@@ -160,7 +177,10 @@ t.test("a raw request's own key is what the answer must fit; nothing is asked of
 });
 
 t.test("over TLS a message goes both ways; a wrong certificate or version is a TLS failure", async (t) => {
-  const pem = await generate([{ name: "commonName", value: "localhost" }], { keySize: 2048, extensions: [{ name: "subjectAltName", altNames: [{ type: 2, value: "localhost" }] }] });
+  const pem = await generate([{ name: "commonName", value: "localhost" }], {
+    keySize: 2048,
+    extensions: [{ name: "subjectAltName", altNames: [{ type: 2, value: "localhost" }] }],
+  });
   const server = createTlsServer({ key: pem.private, cert: pem.cert, minVersion: "TLSv1.3" }, (socket) => {
     socket.on("error", () => {});
     void (async () => {
