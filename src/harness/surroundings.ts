@@ -63,7 +63,8 @@ export async function openSurroundings(options: SurroundingsOptions): Promise<Su
   const contract = await loadContract(options.contract ?? defaultContract);
   const owned = options.start === undefined ? undefined : await ownTarget(options.start, { urls: reach.urls, contract, folder, signal: options.signal });
   try {
-    return await surround(options, { reach, contract, owned, folder });
+    const parts = { reach, contract, owned, folder };
+    return await surround(options, { ...parts, contract: await completed(options, parts) });
   } catch (thrown) {
     await owned?.stop();
     throw thrown;
@@ -75,6 +76,20 @@ interface Parts {
   readonly contract: Contract;
   readonly owned: OwnedTarget | undefined;
   readonly folder: string;
+}
+
+/** The contract with the types that only the server itself can tell, by reflection; most contracts are complete as they are. */
+async function completed(options: SurroundingsOptions, parts: Parts): Promise<Contract> {
+  const { contract } = parts;
+  const reach = reachOf(parts);
+  const { grpc } = reach.urls;
+  if (contract.grpc !== undefined || grpc === undefined) {
+    return contract;
+  }
+  const { host, port, secure, shown } = grpc;
+  return loadContract(options.contract ?? defaultContract, {
+    reflection: { url: redact(shown, reach.secrets), host, port, headers: reach.headers, ...(secure ? { tls: reach.tls } : {}) },
+  });
 }
 
 async function surround(options: SurroundingsOptions, parts: Parts): Promise<Surroundings> {
