@@ -2,6 +2,7 @@ import { topics, type Check, type Topic } from "../src/conformance/check.js";
 import { badInputChecks } from "./bad-input.js";
 import { cancellationChecks } from "./cancellation.js";
 import { eofChecks } from "./eof.js";
+import { explorationChecks } from "./exploration.js";
 import { filterUpdateChecks } from "./filter-updates.js";
 import { firstFilterChecks } from "./first-filter.js";
 import { flowControlChecks } from "./flow-control.js";
@@ -27,6 +28,7 @@ const all: readonly Check[] = [
   ...resourceChecks,
   ...robustnessChecks,
   ...securityChecks,
+  ...explorationChecks,
 ];
 
 /** Every check, topic by topic; the order is that of lists and reports. */

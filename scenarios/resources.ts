@@ -81,7 +81,7 @@ export const resourceChecks: readonly Check[] = [
     causes: { Go: "`http.Server` without ReadHeaderTimeout; grpc-go's connection timeout is 120 s.", Node: "`headersTimeout` is 60 s by default.", any: "No timer until the first request." },
     slow: true,
     async run(session) {
-      const boundMs = session.context.patient ? 5000 : 2500;
+      const boundMs = 5000;
       const socket = await dialPlain(session);
       let ended = false;
       socket.on("data", () => undefined);

@@ -16,6 +16,7 @@ export const topics = [
   "resources",
   "robustness",
   "security",
+  "exploration",
 ] as const;
 export type Topic = (typeof topics)[number];
 
