@@ -1,5 +1,5 @@
 // Throws small broken inputs at every decoder of src/wire: nothing may crash, hang, grow, or depend on where chunks break.
-// Usage: node dist/scripts/fuzz-wire.js [inputs, default 100000] [seed, default random] [first input, default 0]
+// Usage: node dist/scripts/fuzz-wire.js [inputs, default 100000] [seconds at most, default 3600] [seed, default random] [first input, default 0]
 import { availableParallelism } from "node:os";
 import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
 
@@ -9,6 +9,7 @@ interface Job {
   readonly inputs: number;
   readonly seed: number;
   readonly first: number;
+  readonly seconds: number;
 }
 
 type Report =
@@ -34,7 +35,7 @@ function report(one: Report): void {
 }
 
 /** In the worker: every input comes from the seed and its number alone, so that any can be played again. */
-async function fuzz({ inputs, seed, first }: Job): Promise<void> {
+async function fuzz({ inputs, seed, first, seconds }: Job): Promise<void> {
   // Most inputs end in an error, and most of an error's cost is its stack: it is there when an input is played again alone.
   if (inputs > 1) Error.stackTraceLimit = 0;
   for (let input = first; input < first + inputs; input += 1) {
@@ -47,16 +48,22 @@ async function fuzz({ inputs, seed, first }: Job): Promise<void> {
       report({ kind: "failed", input, detail });
       return;
     }
-    if (input % INPUTS_A_TURN === 0) {
+    if (input % INPUTS_A_TURN === 0 || input === first + inputs - 1) {
       const { heapUsed, external, arrayBuffers } = process.memoryUsage();
       report({ kind: "at", input, memoryBytes: heapUsed + external + arrayBuffers });
+      if (performance.now() > seconds * 1000) return;
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
 }
 
+interface Watched {
+  readonly failure: string | undefined;
+  readonly done: number;
+}
+
 /** Watches the worker from outside: a hang stops its turn, not ours. */
-function watch(job: Job): Promise<string | undefined> {
+function watch(job: Job): Promise<Watched> {
   return new Promise((resolve) => {
     const worker = new Worker(new URL(import.meta.url), { workerData: job });
     let last = job.first;
@@ -64,7 +71,7 @@ function watch(job: Job): Promise<string | undefined> {
     const settle = (failure: string | undefined): void => {
       clearTimeout(timer);
       void worker.terminate();
-      resolve(failure);
+      resolve({ failure, done: last + 1 - job.first });
     };
     const timer = setTimeout(() => settle(`no end to an input from ${last} on, in ${HANG_MS} ms`), HANG_MS);
     worker.on("message", (report: Report) => {
@@ -81,23 +88,21 @@ function watch(job: Job): Promise<string | undefined> {
   });
 }
 
-/** As many workers as cores, each with its share of the inputs; the first failure, if any. */
-async function watchAll(job: Job): Promise<string | undefined> {
+/** As many workers as cores, each with its share of the inputs. */
+async function watchAll(job: Job): Promise<Watched> {
   const workers = Math.max(1, Math.min(availableParallelism(), Math.floor(job.inputs / INPUTS_A_TURN)));
   const share = Math.ceil(job.inputs / workers);
   const shares = Array.from({ length: workers }, (_, at) => ({ ...job, first: job.first + at * share, inputs: Math.min(share, job.inputs - at * share) }));
-  const failures = await Promise.all(shares.map(watch));
-  return failures.find((failure) => failure !== undefined);
+  const watched = await Promise.all(shares.map(watch));
+  return { failure: watched.find(({ failure }) => failure !== undefined)?.failure, done: watched.reduce((sum, { done }) => sum + done, 0) };
 }
 
 if (isMainThread) {
-  const [inputs, seed, first] = process.argv.slice(2).map(Number);
-  const job: Job = { inputs: inputs ?? 100_000, seed: seed ?? Math.floor(Math.random() * 2 ** 31), first: first ?? 0 };
+  const [inputs, seconds, seed, first] = process.argv.slice(2).map(Number);
+  const job: Job = { inputs: inputs ?? 100_000, seconds: seconds ?? 3600, seed: seed ?? Math.floor(Math.random() * 2 ** 31), first: first ?? 0 };
   console.log(`seed ${job.seed}, inputs ${job.first} to ${job.first + job.inputs - 1}`);
-  const startedAt = performance.now();
-  const failure = await watchAll(job);
-  if (failure !== undefined) console.log(`not ok: ${failure}`);
-  console.log(`${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
-  console.log(failure === undefined ? `${job.inputs} inputs, none crashed, hung or grew\n1 passed, 0 failed` : "0 passed, 1 failed");
+  const { failure, done } = await watchAll(job);
+  console.log(failure === undefined ? `ok: ${done} inputs in ${(performance.now() / 1000).toFixed(0)} s, none crashed, hung or grew` : `not ok: ${failure}`);
+  console.log(failure === undefined ? "1 passed, 0 failed" : "0 passed, 1 failed");
   process.exitCode = failure === undefined ? 0 : 1;
 } else await fuzz(workerData as Job);
