@@ -40,7 +40,7 @@ var catalogue = map[string]struct {
 	"match-late":           {"Entries are queued unfiltered and matched when they are sent: a new filter reaches back into the queue.", func(b *bugs) { b.matchLate = true }},
 	"send-under-lock":      {"One mutex is held over every send: a reader that stalls stalls all streams.", func(b *bugs) { b.sendUnderLock = true }},
 	"empty-source-ignored": {`A source "" is skipped as if it were absent.`, func(b *bugs) { b.emptySourceIgnored = true }},
-	"socket-left-open":     {"After a null frame the handler sends Close and returns without closing the hijacked connection.", func(b *bugs) { b.socketLeftOpen = true }},
+	"socket-left-open":     {"After a null frame the handler returns, and nobody closes the hijacked connection.", func(b *bugs) { b.socketLeftOpen = true }},
 	"abrupt-exit":          {"SIGTERM ends the process at once, without a word to the streams.", func(b *bugs) { b.abruptExit = true }},
 }
 

@@ -12,6 +12,10 @@ import (
 // sending is the lock of the bug send-under-lock.
 var sending sync.Mutex
 
+// leftOpen keeps the sockets of the bug socket-left-open from being collected,
+// which would close them.
+var leftOpen sync.Map
+
 // runOneLoop is the stream of the bugs one-loop and blocking-fetch.
 func (m *monitor) runOneLoop(ctx context.Context, t transport) error {
 	leave := m.open.Enter()
