@@ -82,7 +82,7 @@ class WireConnection implements Connection {
         subprotocols: binding.subprotocols,
         timeoutMs: this.#timeoutMs,
         closeWithinMs,
-        signal: signals.length === 0 ? undefined : AbortSignal.any(signals),
+        signal: signals.length > 1 ? AbortSignal.any(signals) : signals[0],
         ...(this.#readBuffer === undefined
           ? {
               onFrame: (direction: "sent" | "received", frame: Frame, atMicros: number) =>

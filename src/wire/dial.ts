@@ -63,7 +63,7 @@ export function dial(options: DialOptions): Promise<DialledSocket> {
       stream.off("error", onTlsError).off("end", onTlsEnd);
       stream.on("error", ignore);
       if (error === undefined) {
-        resolve({ stream, reset: () => resetTcp(stream, tcp) });
+        resolve(dialledSocket(stream, tcp));
         return;
       }
       stream.destroy();
@@ -129,6 +129,11 @@ function tlsConnectionOptions(options: DialOptions, tls: TlsOptions, socket: Soc
     ...(servername === undefined ? {} : { servername }),
     ...(options.alpn === undefined ? {} : { ALPNProtocols: [options.alpn] }),
   };
+}
+
+/** Apart from the dial, whose listeners and timer a long connection need not remember. */
+function dialledSocket(stream: Duplex, tcp: Socket): DialledSocket {
+  return { stream, reset: () => resetTcp(stream, tcp) };
 }
 
 function resetTcp(stream: Duplex, tcp: Socket): void {

@@ -29,7 +29,7 @@ export interface UpgradedSocket {
   readonly firstByte: number;
   readonly deflate: DeflateParameters | undefined;
   /** What was read behind the response head, and when. */
-  readonly rest: { readonly chunk: Uint8Array; readonly atMicros: number };
+  readonly rest: { readonly chunk: Uint8Array; readonly atMicros: number } | undefined;
 }
 
 /** Bytes of pongs that a server may leave unread before only its latest ping is answered (RFC 6455 §5.5.3 allows that). */
@@ -63,7 +63,9 @@ export class WebSocketConnection {
   private socketError: { readonly code: string; readonly atMicros: number } | undefined;
   private failed = false;
   private paused = false;
-  private held: UpgradedSocket["rest"] | undefined;
+  /** Nothing is told before control has returned to the event loop: what comes until then is held. */
+  private started = false;
+  private held: UpgradedSocket["rest"];
   private endHeld = false;
   private chunkAtMicros = 0;
   private pingToAnswer: Uint8Array | undefined;
@@ -85,7 +87,6 @@ export class WebSocketConnection {
     upgraded.inlet.receive = (chunk, atMicros) => this.receiveChunk(copy ? Uint8Array.from(chunk) : chunk, atMicros);
     this.socket.on("end", () => this.receiveEnd());
     this.socket.on("close", () => this.finish());
-    this.socket.on("drain", () => this.answerHeldPing());
     drainBeforeDestroy(this.socket, (error) => (this.socketError ??= { code: error.code ?? error.message, atMicros: nowMicros() }));
     this.held = upgraded.rest;
     // Whoever awaits the upgrade can listen, or pause, before the first event.
@@ -171,8 +172,7 @@ export class WebSocketConnection {
     const { firstByte, deflate } = this.upgraded;
     const { scan } = this.options;
     if (scan !== undefined) {
-      const scanner = new WebSocketScanner({ maxMessageBytes, onMessage: scan, onControl: (frame) => this.receiveScannedControl(frame) }, firstByte);
-      return { push: (chunk) => scanner.push(chunk, 0, chunk.length), finish: () => scanner.finish(), stop: () => scanner.stop() };
+      return new WebSocketScanner({ maxMessageBytes, onMessage: scan, onControl: (frame) => this.receiveScannedControl(frame) }, firstByte);
     }
     return new FrameReceiver(
       {
@@ -214,9 +214,10 @@ export class WebSocketConnection {
   /** What came with the response head, before all that came after it. */
   private receiveHeld(): void {
     const { held, endHeld } = this;
+    this.started = true;
     this.held = undefined;
     this.endHeld = false;
-    if (held !== undefined && held.chunk.length > 0) this.receiveChunk(held.chunk, held.atMicros);
+    if (held !== undefined) this.receiveChunk(held.chunk, held.atMicros);
     if (endHeld) this.receiveEnd();
   }
 
@@ -240,8 +241,11 @@ export class WebSocketConnection {
   private receivePing(frame: Frame): void {
     this.emit({ kind: "ping", payload: frame.payload, atMicros: this.chunkAtMicros });
     if (!this.autoPong || this.closeReceived !== undefined) return;
-    if (this.socket.writableLength > maxQueuedPongBytes) this.pingToAnswer = frame.payload;
-    else void this.sendPong(frame.payload);
+    if (this.socket.writableLength <= maxQueuedPongBytes) void this.sendPong(frame.payload);
+    else {
+      if (this.pingToAnswer === undefined) this.socket.once("drain", () => this.answerHeldPing());
+      this.pingToAnswer = frame.payload;
+    }
   }
 
   private answerHeldPing(): void {
@@ -262,7 +266,7 @@ export class WebSocketConnection {
   }
 
   private receiveEnd(): void {
-    if (this.held !== undefined) {
+    if (!this.started) {
       this.endHeld = true;
       return;
     }

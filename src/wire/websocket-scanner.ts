@@ -51,8 +51,8 @@ export class WebSocketScanner {
     this.#base = firstByte;
   }
 
-  /** Takes `buffer[start, end)`. Throws a WireError, and what the callbacks throw. */
-  push(buffer: Uint8Array, start: number, end: number): void {
+  /** Takes `buffer[start, end)`, by default all of it. Throws a WireError, and what the callbacks throw. */
+  push(buffer: Uint8Array, start = 0, end = buffer.length): void {
     this.#base -= start;
     let at = start;
     while (at < end && !this.#stopped) {

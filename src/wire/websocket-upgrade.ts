@@ -96,12 +96,17 @@ export async function upgrade(options: UpgradeOptions): Promise<UpgradeOutcome> 
     connectTimeoutMs: options.timeoutMs,
     ...(signal === undefined ? {} : { signal }),
     ...(options.readBuffer === undefined ? {} : { readBuffer: options.readBuffer }),
-    onChunk: (chunk, bytes) => inlet.receive(chunk.subarray(0, bytes), nowMicros()),
+    onChunk: chunksInto(inlet),
   });
   return new Promise((resolve, reject) => {
     const exchange = new UpgradeExchange({ options, dialled, inlet, dialedAtMicros }, resolve, reject);
     exchange.start(early);
   });
+}
+
+/** Apart from the upgrade, which a long connection need not remember. */
+function chunksInto(inlet: ByteInlet): (chunk: Buffer, bytes: number) => void {
+  return (chunk, bytes) => inlet.receive(chunk.subarray(0, bytes), nowMicros());
 }
 
 class UpgradeExchange {
@@ -226,7 +231,7 @@ class UpgradeExchange {
         tls: this.options.tls !== undefined,
         firstByte: this.bytesRead,
         deflate: agreement.deflate,
-        rest: { chunk: Uint8Array.from(rest), atMicros },
+        rest: rest.length === 0 ? undefined : { chunk: Uint8Array.from(rest), atMicros },
       },
       this.options,
     );
