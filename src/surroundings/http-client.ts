@@ -41,7 +41,7 @@ const longestAnswerBytes = 8 * 1024 * 1024;
 /** Below any server's idle timeout, so that no request meets a connection that is being closed. */
 const idleSocketMs = 1000;
 
-/** HTTP/1.1 requests to one origin, connections kept for a second; nothing is sent twice. */
+/** HTTP/1.1 requests to one origin, connections kept for a second. Only a request that met the end of an idle connection is sent again. */
 export function createHttpClient(options: HttpOrigin): HttpClient {
   const base = new URL(options.origin);
   const secure = base.protocol === "https:";
@@ -59,22 +59,29 @@ export function createHttpClient(options: HttpOrigin): HttpClient {
         headers["content-type"] = body.contentType;
         headers["content-length"] = payload.length;
       }
-      return new Promise((resolve, reject) => {
-        const signal = AbortSignal.timeout(timeoutMs);
-        const fail = (error: NodeJS.ErrnoException): void => {
-          reject(
-            signal.aborted
-              ? new HttpFailure(`no answer within ${timeoutMs} ms`, false)
-              : new HttpFailure(explain(error), error.code === "ECONNREFUSED" || error.code === "ENOTFOUND"),
-          );
-        };
-        const send = secure ? httpsRequest : httpRequest;
-        const request = send(new URL(path, base), { method, headers, agent, signal }, (answer) => {
-          readAnswer(answer).then(resolve, fail);
+      const signal = AbortSignal.timeout(timeoutMs);
+      const attempt = (): Promise<HttpAnswer> => {
+        let reused = false;
+        return new Promise<HttpAnswer>((resolve, reject) => {
+          const send = secure ? httpsRequest : httpRequest;
+          const request = send(new URL(path, base), { method, headers, agent, signal }, (answer) => {
+            reused = false;
+            readAnswer(answer).then(resolve, reject);
+          });
+          request.on("error", reject);
+          request.on("socket", () => (reused = request.reusedSocket));
+          request.end(payload);
+        }).catch((error: NodeJS.ErrnoException) => {
+          // The server closed an idle connection while the request was on its way to it: it never saw the request.
+          if (reused && !signal.aborted && (error.code === "ECONNRESET" || error.code === "EPIPE")) {
+            return attempt();
+          }
+          throw signal.aborted
+            ? new HttpFailure(`no answer within ${timeoutMs} ms`, false)
+            : new HttpFailure(explain(error), error.code === "ECONNREFUSED" || error.code === "ENOTFOUND");
         });
-        request.on("error", fail);
-        request.end(payload);
-      });
+      };
+      return attempt();
     },
     close: () => agent.destroy(),
   };

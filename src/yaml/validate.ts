@@ -30,7 +30,7 @@ function problemsOf(issue: Issue, base: YamlPath, schema: z.ZodType, root: unkno
     const branch = likeliestBranch(issue.errors);
     return branch === undefined
       ? [{ path, message: sentence(`${nameOf(path)} is not what is expected here: ${issue.message}`) }]
-      : branch.flatMap((inner) => problemsOf(inner, path, schema, root));
+      : branch.map((inner) => withAllValues(inner, issue.errors)).flatMap((inner) => problemsOf(inner, path, schema, root));
   }
   if (issue.code === "invalid_key") {
     return issue.issues.map((inner) => ({
@@ -59,6 +59,16 @@ function problemsOf(issue: Issue, base: YamlPath, schema: z.ZodType, root: unkno
     return [{ path, message: `${nameOf(path)} is ${kindOf(valueAt(root, path))}, not ${article(issue.expected)}.` }];
   }
   return [{ path, message: sentence(`${nameOf(path)}: ${issue.message}`) }];
+}
+
+/** A complaint about a value with the values that the other branches take at the same place. */
+function withAllValues(issue: Issue, branches: readonly (readonly Issue[])[]): Issue {
+  if (issue.code !== "invalid_value") {
+    return issue;
+  }
+  const place = JSON.stringify(issue.path);
+  const values = branches.flat().flatMap((other) => (other.code === "invalid_value" && JSON.stringify(other.path) === place ? other.values : []));
+  return { ...issue, values: [...new Set(values)] };
 }
 
 /** Of a union's branches the one that the author most likely meant: whose complaints lie deepest, then the one with the fewest. */

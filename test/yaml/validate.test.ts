@@ -10,6 +10,7 @@ const schema = z.strictObject({
   kind: z.enum(["one", "many"]).optional(),
   flag: z.literal(true).optional(),
   step: z.union([z.literal("none"), z.strictObject({ http: z.string(), body: z.string() }), z.strictObject({ command: z.string() })]).optional(),
+  rule: z.union([z.strictObject({ kind: z.enum(["least", "most"]) }), z.strictObject({ kind: z.literal("between"), from: z.int() })]).optional(),
   items: z.array(z.strictObject({ path: z.string() })).optional(),
   named: z.record(z.string().min(2), z.int()).optional(),
 });
@@ -30,7 +31,7 @@ t.test("what fits is completed with its defaults", async (t) => {
 
 t.test("each kind of mistake is a sentence at its place", async (t) => {
   refuses(t, "name: x\nsise: 3", "f:2:1", 'Unknown key "sise". Did you mean "size"?');
-  refuses(t, "name: x\nzzzzzzzz: 3", "f:2:1", 'Unknown key "zzzzzzzz". Known: name, size, kind, flag, step, items, named.');
+  refuses(t, "name: x\nzzzzzzzz: 3", "f:2:1", 'Unknown key "zzzzzzzz". Known: name, size, kind, flag, step, rule, items, named.');
   refuses(t, "size: 3", "f:1:1", '"name" is missing.');
   refuses(t, "name: 3", "f:1:7", '"name" is 3, not a text.');
   refuses(t, "name: X", "f:1:7", '"name": expected small letters.');
@@ -47,5 +48,6 @@ t.test("each kind of mistake is a sentence at its place", async (t) => {
 t.test("in a union the complaint is about the form that was meant", async (t) => {
   refuses(t, "name: x\nstep: { http: GET, boddy: y }", "f:2:7", /"step\.body" is missing.*Unknown key "boddy" in "step"\. Did you mean "body"\?/);
   refuses(t, "name: x\nstep: { command: 3 }", "f:2:18", '"step.command" is 3, not a text.');
+  refuses(t, "name: x\nrule: { kind: betwen }", "f:2:15", '"rule.kind" is "betwen", not one of least, most, between. Did you mean "between"?');
   refuses(t, "name: x\nstep: non", "f:2:7", /"step" is "non"/);
 });
