@@ -20,7 +20,8 @@ export function drainBeforeDestroy(socket: Duplex, onError: (error: NodeJS.Errno
 
 function destroyNow<T extends Duplex>(socket: T, error?: Error): T {
   const prototype = Object.getPrototypeOf(socket) as T;
-  return prototype.destroy.call(socket, error) as T;
+  prototype.destroy.call(socket, error);
+  return socket;
 }
 
 function drain(socket: Duplex, error: Error, bytesReadBefore: number): void {
