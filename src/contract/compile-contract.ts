@@ -16,7 +16,7 @@ import {
 import { messageOf } from "../core/errors.js";
 import { parseDuration } from "../core/duration.js";
 import type { YamlDocument, YamlProblem } from "../yaml/document.js";
-import { placeholdersOf, readTemplate, solveDraft, templateOf } from "./draft.js";
+import { createDrafter, placeholdersOf, readTemplate, templateOf } from "./draft.js";
 import { compileEntryShape } from "./entry-shape.js";
 import { compileExpressions } from "./expressions.js";
 import { createFilterMaker } from "./filters.js";
@@ -63,6 +63,19 @@ export function compileContract(draft: ContractDraft): Contract {
   const receive = { ...expressions.receive, each: content.entries.each, fields: content.entries.fields };
   const { preludeReply } = receive;
   const placeholders = placeholdersOf(template ?? "");
+  const draftEntry =
+    template === undefined
+      ? (): undefined => undefined
+      : createDrafter({
+          rules: content.match,
+          entries,
+          fields: placeholders.fields,
+          hasToken: placeholders.hasToken,
+          constants: read?.constants ?? {},
+          values: statedValues(content, namespace),
+          samples: Object.values(filters),
+          silent: roles.silent,
+        });
   const contract: Contract = {
     name: content.name,
     about: content.about,
@@ -91,23 +104,7 @@ export function compileContract(draft: ContractDraft): Contract {
     updating: (from, to, slot) => (content.update === undefined ? opening(to, slot) : opened(content, content.update, to, slot, namespace, from)),
     ...(preludeReply === undefined ? {} : { preludeReply: (message: Message) => preludeReply({ message }) }),
     classify: compileReceive(receive),
-    draft: (yes, no) =>
-      template === undefined
-        ? undefined
-        : solveDraft(
-            {
-              rules: content.match,
-              entries,
-              fields: placeholders.fields,
-              hasToken: placeholders.hasToken,
-              constants: read?.constants ?? {},
-              values: statedValues(content, namespace),
-              samples: Object.values(filters),
-              silent: roles.silent,
-            },
-            yes,
-            no,
-          ),
+    draft: draftEntry,
     violationOf: compileEntryShape(entries, content.match, declaredFields(content, grpc)),
   };
   checkEncodable(contract, content, problems);

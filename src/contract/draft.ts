@@ -21,6 +21,7 @@ export interface DraftInputs {
 
 /** Combinations tried before giving up; contracts have a handful. */
 const mostCombinations = 20_000;
+const mostRemembered = 200;
 /** Stands for the token that the writer of an entry will append. */
 const anyToken = "hc-0123456789ab";
 
@@ -70,7 +71,7 @@ export function readTemplate(template: string): { readonly token: string | undef
  * lets through unless that is asked for. The token's field, where the filters ask for a text in it, holds that text: the writer appends
  * a blank and the token. Undefined when no combination does.
  */
-export function solveDraft(inputs: DraftInputs, yes: readonly Filter[], no: readonly Filter[]): EntryDraft | undefined {
+function solveDraft(inputs: DraftInputs, yes: readonly Filter[], no: readonly Filter[]): EntryDraft | undefined {
   const avoided = inputs.silent === undefined || yes.includes(inputs.silent) ? no : [...no, inputs.silent];
   const wanted = [...yes, ...inputs.samples, ...no].flatMap((filter) => filter.messages);
   const token = inputs.hasToken ? inputs.entries.token : undefined;
@@ -92,6 +93,28 @@ export function solveDraft(inputs: DraftInputs, yes: readonly Filter[], no: read
     }
   }
   return undefined;
+}
+
+/** A solver that remembers its last answers: bursts ask the same thousands of times. */
+export function createDrafter(inputs: DraftInputs): (yes: readonly Filter[], no: readonly Filter[]) => EntryDraft | undefined {
+  const numbers = new WeakMap<Filter, number>();
+  const known = new Map<string, EntryDraft | undefined>();
+  let next = 0;
+  const numberOf = (filter: Filter): number => {
+    const number = numbers.get(filter) ?? next++;
+    numbers.set(filter, number);
+    return number;
+  };
+  return (yes, no) => {
+    const key = `${yes.map(numberOf).join(" ")}/${no.map(numberOf).join(" ")}`;
+    if (!known.has(key)) {
+      if (known.size >= mostRemembered) {
+        known.clear();
+      }
+      known.set(key, solveDraft(inputs, yes, no));
+    }
+    return known.get(key);
+  };
 }
 
 /** The entry that a draft will become, as far as it can be told. */
