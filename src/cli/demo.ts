@@ -45,11 +45,11 @@ async function tell({ options: given, console }: Invocation<typeof options>, sig
   const heading = (text: string): void => console.out(`\n${"─".repeat(Math.min(console.columns, 80))}\n${text}\n\n`);
 
   heading("1. A monitor that conforms: every check, over gRPC and WebSocket.");
-  const good = await judged([], { signal, console });
+  const good = await judged([], { signal, console, retries: 1 });
   print(good);
 
-  heading(`2. The same monitor with one fault, "${fault}": ${faults[fault].sentence}`);
-  const bad = await judged([fault], { signal, console });
+  heading(`2. The same monitor with one fault, judged by three topics. "${fault}": ${faults[fault].sentence}`);
+  const bad = await judged([fault], { signal, console, topics: ["first-filter", "filter-updates", "eof"] });
   print(bad);
 
   heading("3. How fast is it? Filters change on many streams; every entry is verified.");
@@ -77,8 +77,13 @@ async function tell({ options: given, console }: Invocation<typeof options>, sig
   return asExpected ? 0 : 3;
 }
 
-function judged(bugs: readonly FaultName[], { signal, console }: { readonly signal: AbortSignal; readonly console: Console }): Promise<Report> {
+function judged(
+  bugs: readonly FaultName[],
+  { signal, console, topics = [], retries = 0 }: { readonly signal: AbortSignal; readonly console: Console; readonly topics?: readonly string[]; readonly retries?: number },
+): Promise<Report> {
   return runConformance({
+    select: { topics },
+    retries,
     urls: [],
     start: serverWith(bugs),
     targetName: bugs.length === 0 ? "the reference server" : `the reference server with the fault ${bugs.join(", ")}`,

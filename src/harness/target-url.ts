@@ -59,6 +59,9 @@ export function parseTargetUrl(text: string): TargetUrl {
   if (url.hash !== "") {
     throw new HarnessError("usage", `"${text}" has a fragment, which is never sent.`, { place: text, hint: "leave out what follows the #" });
   }
+  if (/^[^:]+:\/\/(?:[^/?#]*@)?(?:\[[^\]]*\]|[^:/?#]*):(?:[/?]|$)/.test(text)) {
+    throw new HarnessError("usage", `"${text}" has a colon and no port after it.`, { place: text, hint: "write the port, or leave out the colon" });
+  }
   const { transport, secure, port } = schemes[scheme];
   const path = `${url.pathname === "/" ? "" : url.pathname}${url.search}`;
   if (transport === "grpc" && path !== "" && !/^\/[\w.]+\/\w+$/.test(path)) {

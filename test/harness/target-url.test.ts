@@ -65,6 +65,7 @@ t.test("a mistyped scheme gets the nearest one", (t) => {
 t.test("what is no method path, no port or has a fragment is refused with a way out", (t) => {
   t.match(refusal("grpc://h/just-one").hint, /package\.Service\/Method/);
   t.match(refusal("ws://h:99999").message, /cannot? ?(be)? ?read|not a URL/);
+  t.match(refusal("ws://h:/x").message, /no port/);
   t.match(refusal("ws://h/#top").message, /fragment/);
   t.end();
 });
