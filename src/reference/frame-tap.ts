@@ -33,9 +33,9 @@ export class FrameTap extends Duplex {
     this.#rules = rules;
   }
 
-  /** Sends bytes to the client past the server. */
-  inject(bytes: Buffer): void {
-    if (!this.#connection.destroyed) this.#connection.write(bytes);
+  /** Sends bytes to the client past the server; `done` is called when they may be changed. */
+  inject(bytes: Buffer, done?: () => void): void {
+    if (!this.#connection.destroyed) this.#connection.write(bytes, () => done?.());
   }
 
   /** Hands bytes to the server as if the client had sent them. */

@@ -1,10 +1,12 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 
 import { endings, grpcStatus, type Ending } from "./ending.js";
+import type { BulkWriter } from "./fast-source.js";
 import { readProtobufFilter } from "./filter.js";
 import { MessageReader, statusHeaders } from "./grpc-framing.js";
 import { readCallRequest } from "./grpc-request.js";
 import { encodeGrpcMessage, type Encoded } from "./log-entry.js";
+import type { Http2Bypass } from "./http2-bypass.js";
 import type { MonitorService } from "./service.js";
 import type { Outlet, Subscription } from "./subscription.js";
 
@@ -24,7 +26,12 @@ const contextError: Ending = { status: grpcStatus.unknown, closeCode: 1011, deta
 const TRAILERS_POLL_MS = 1;
 
 /** Serves one HTTP/2 request: a monitor call, or the refusal of anything else. */
-export function serveGrpcCall(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, service: MonitorService): void {
+export function serveGrpcCall(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  service: MonitorService,
+  bypass: Http2Bypass | undefined,
+): void {
   stream.on("error", () => undefined);
   // A client that is gone before its headers were handled is no call.
   if (stream.destroyed) return;
@@ -37,7 +44,7 @@ export function serveGrpcCall(stream: ServerHttp2Stream, headers: IncomingHttpHe
     refuse(stream, request.ending, service);
     return;
   }
-  const call = new GrpcCall(stream, service);
+  const call = new GrpcCall(stream, service, bypass);
   call.serve(request);
 }
 
@@ -67,6 +74,7 @@ class GrpcCall implements Outlet {
   readonly transport = "grpc";
   readonly connection: object;
   readonly streamId: number;
+  readonly bulk: BulkWriter | undefined;
   readonly #stream: ServerHttp2Stream;
   readonly #session: ServerHttp2Session | undefined;
   readonly #service: MonitorService;
@@ -76,12 +84,19 @@ class GrpcCall implements Outlet {
   #deadline: NodeJS.Timeout | undefined;
   #linger: NodeJS.Timeout | undefined;
 
-  constructor(stream: ServerHttp2Stream, service: MonitorService) {
+  constructor(stream: ServerHttp2Stream, service: MonitorService, bypass: Http2Bypass | undefined) {
     this.#stream = stream;
     this.#service = service;
     this.#session = stream.session as ServerHttp2Session | undefined;
     this.connection = stream.session ?? stream;
-    this.streamId = stream.id ?? 0;
+    const streamId = stream.id ?? 0;
+    this.streamId = streamId;
+    this.bulk = bypass && {
+      streamId,
+      room: () => bypass.room(streamId),
+      onRoom: (tell) => bypass.onRoom(streamId, tell),
+      write: (frames, payloadBytes, done) => bypass.write(streamId, frames, payloadBytes, done),
+    };
     this.#subscription = service.open(this);
   }
 

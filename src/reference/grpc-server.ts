@@ -2,6 +2,7 @@ import { createServer, type Http2Server, type ServerHttp2Session, type ServerHtt
 import type { Duplex } from "node:stream";
 
 import { serveGrpcCall } from "./grpc-call.js";
+import { Http2Bypass } from "./http2-bypass.js";
 import { tapHttp2 } from "./http2-tap.js";
 import type { MonitorService } from "./service.js";
 
@@ -42,6 +43,7 @@ export function createGrpcServer(service: MonitorService): GrpcServer {
     session.on("error", () => undefined);
     session.once("close", () => sessions.delete(session));
   });
+  const bypasses = new WeakMap<object, Http2Bypass>();
   const calls = new WeakMap<object, number>();
   const overLimit = (stream: ServerHttp2Stream): boolean => {
     const connection = stream.session ?? stream;
@@ -52,16 +54,18 @@ export function createGrpcServer(service: MonitorService): GrpcServer {
     return false;
   };
   http2.on("stream", (stream, headers) => {
-    if (!overLimitSwallowed || !overLimit(stream)) serveGrpcCall(stream, headers, service);
+    if (!overLimitSwallowed || !overLimit(stream)) serveGrpcCall(stream, headers, service, bypasses.get(stream.session ?? stream));
   });
   return {
     serve(socket, established): void {
+      const bypass = service.fast ? new Http2Bypass(socket) : undefined;
+      const taps = faults.http2();
       const onSession = (session: ServerHttp2Session): void => {
         session.once("remoteSettings", established);
+        if (bypass !== undefined) bypasses.set(session, bypass);
       };
       http2.once("session", onSession);
-      const taps = faults.http2();
-      http2.emit("connection", taps.length === 0 ? socket : tapHttp2(socket, taps));
+      http2.emit("connection", bypass?.duplex ?? (taps.length === 0 ? socket : tapHttp2(socket, taps)));
       http2.off("session", onSession);
     },
     goAway(): void {

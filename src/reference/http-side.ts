@@ -23,7 +23,8 @@ export function readStats(service: MonitorService): ServerStats {
 export function serveHttpRequest(request: IncomingMessage, response: ServerResponse, service: MonitorService): void {
   const path = pathOf(request);
   const route = `${request.method ?? ""} ${path}`;
-  if (route === "POST /logs") void produce(request, response, service);
+  if (path === "/logs" && service.fast) refuse(response, 404, "the fast source has no producer");
+  else if (route === "POST /logs") void produce(request, response, service);
   else if (route === "GET /stats") answerJson(response, 200, statsJson(service));
   else if (route === "GET /metrics") answer(response, 200, "text/plain; version=0.0.4; charset=utf-8", metricsText(service));
   else if (path === MONITOR_PATH && service.faults.has("plain-get-held")) request.resume();

@@ -26,7 +26,8 @@ export interface Http2FrameFault {
   readonly read?: (chunk: Buffer) => Buffer;
 }
 
-const PREFACE_BYTES = 24;
+/** Bytes that a client sends before its first frame (RFC 9113 §3.4). */
+export const PREFACE_BYTES = 24;
 const HEADER_BYTES = 9;
 
 /** Puts faults between a connection and the HTTP/2 library. */
@@ -74,7 +75,7 @@ export function encodeFrame(frame: Http2Frame): Buffer {
   return Buffer.concat([header, frame.payload]);
 }
 
-function decodeFrame(bytes: Buffer): Http2Frame {
+export function decodeFrame(bytes: Buffer): Http2Frame {
   return {
     type: bytes[3] ?? 0,
     flags: bytes[4] ?? 0,
@@ -83,6 +84,7 @@ function decodeFrame(bytes: Buffer): Http2Frame {
   };
 }
 
-function frameBytes(held: Buffer): number | undefined {
+/** Size of the first frame; undefined while its header is incomplete. */
+export function frameBytes(held: Buffer): number | undefined {
   return held.length < HEADER_BYTES ? undefined : HEADER_BYTES + held.readUIntBE(0, 3);
 }

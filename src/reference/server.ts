@@ -1,5 +1,6 @@
 import { createEntryClock } from "./entry-clock.js";
 import { chooseFaults, joinSeams, type FaultName, type Faults } from "./faults.js";
+import { createFastSource } from "./fast-source.js";
 import { createGrpcServer } from "./grpc-server.js";
 import { readStats, type ServerStats } from "./http-side.js";
 import { listen, type Listener, type ListenerOptions, type ServerTls } from "./listener.js";
@@ -15,8 +16,8 @@ export interface ReferenceServerOptions {
   /** Default 0: any free port; so for `httpPort`. */
   readonly grpcPort?: number;
   readonly httpPort?: number;
-  /** Background entries a second in all, default 1000. */
-  readonly rate?: number;
+  /** Background entries a second in all, default 1000. `max`: see {@link createFastSource}; then there is no producer, and nothing is planted. */
+  readonly rate?: number | "max";
   readonly faults?: readonly FaultName[];
   /** Both ports speak TLS where it is given. */
   readonly tls?: ServerTls;
@@ -54,14 +55,16 @@ export async function startReferenceServer(options: ReferenceServerOptions = {})
   const host = options.host ?? "127.0.0.1";
   const faults = chooseFaults(options.faults ?? []);
   const planted = new Planted(options.planted ?? {});
-  const seams = joinSeams([...(faults.seams === undefined ? [] : [faults.seams]), ...(options.planted === undefined ? [] : [planted.seams])]);
+  const fast = options.rate === "max";
+  const detours = [faults.seams, options.planted && planted.seams, fast ? createFastSource() : undefined];
+  const seams = joinSeams(detours.filter((each) => each !== undefined));
   const limits = limitsWith(options.limits, faults);
   const listeners: Listener[] = [];
   const dropConnections = (): void => {
     for (const listener of listeners) listener.destroyConnections();
   };
-  const log = new Log({ rate: options.rate ?? DEFAULT_RATE, clock: createEntryClock() });
-  const service = new MonitorService({ log, limits, faults, token: options.token, seams, crash: dropConnections });
+  const log = new Log({ rate: options.rate === "max" ? 0 : (options.rate ?? DEFAULT_RATE), clock: createEntryClock() });
+  const service = new MonitorService({ log, limits, faults, token: options.token, seams, fast, crash: dropConnections });
   const grpc = createGrpcServer(service);
   const http = createMonitorHttpServer({ service, allowedOrigins: options.allowedOrigins });
   const common = { host, tls: options.tls, handshakeTimeoutMs: limits.handshakeTimeoutMs, faults };

@@ -32,6 +32,8 @@ export interface MonitorServiceOptions {
   readonly faults: Faults;
   readonly token: string | undefined;
   readonly seams: SeamFactory | undefined;
+  /** Entries come from the fast source instead of the log. */
+  readonly fast: boolean;
   /** Drops every connection, as a process that dies does. */
   readonly crash: () => void;
 }
@@ -43,6 +45,8 @@ export class MonitorService {
   readonly faults: Faults;
   /** The bearer token that every stream needs; undefined: none. */
   readonly token: string | undefined;
+  /** Entries come from the fast source, and there is no producer. */
+  readonly fast: boolean;
   /** What a fault does that kills the process. */
   readonly crash: () => void;
   readonly #seams: SeamFactory | undefined;
@@ -53,6 +57,7 @@ export class MonitorService {
     this.limits = options.limits;
     this.faults = options.faults;
     this.token = options.token;
+    this.fast = options.fast;
     this.crash = options.crash;
     this.#seams = options.seams;
   }

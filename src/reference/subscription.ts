@@ -1,5 +1,6 @@
 import { endings, invalidFilter, malformedFilter, type Ending } from "./ending.js";
 import { matches, readJsonFilter, type Filter, type FilterReading } from "./filter.js";
+import type { BulkWriter } from "./fast-source.js";
 import type { Log, LogReader } from "./log.js";
 import { LogEntry, type Encoded } from "./log-entry.js";
 import { pass, type SeamFactory, type StreamSeams } from "./seams.js";
@@ -17,6 +18,8 @@ export interface Outlet {
   write(message: Encoded): boolean;
   /** What was handed over and has not left yet. */
   pendingBytes(): number;
+  /** Past the library, where the source of entries is the fast one. */
+  readonly bulk?: BulkWriter | undefined;
   /** Says the end of the stream; called at most once. */
   finish(ending: Ending): void;
 }

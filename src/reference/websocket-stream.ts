@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
 
 import { endings, type Ending } from "./ending.js";
+import type { BulkWriter } from "./fast-source.js";
 import type { Encoded } from "./log-entry.js";
 import type { MonitorService } from "./service.js";
 import type { Outlet, Subscription } from "./subscription.js";
@@ -51,6 +52,7 @@ export class WebSocketStream implements Outlet {
   readonly transport = "websocket";
   readonly connection: object;
   readonly streamId = 1;
+  readonly bulk: BulkWriter | undefined;
   readonly #webSocket: MonitorWebSocket;
   readonly #socket: Duplex;
   readonly #service: MonitorService;
@@ -64,6 +66,7 @@ export class WebSocketStream implements Outlet {
     this.#socket = socket;
     this.#service = service;
     this.connection = socket;
+    this.bulk = service.fast ? bulkWriterOf(socket) : undefined;
     this.#subscription = service.open(this);
   }
 
@@ -142,6 +145,16 @@ export class WebSocketStream implements Outlet {
     clearTimeout(this.#closeTimer);
     this.#closeTimer = setTimeout(() => this.#socket.destroy(), delayMs);
   }
+}
+
+/** A WebSocket has no window but TCP's: a write that is not done yet is what holds the source back. */
+function bulkWriterOf(socket: Duplex): BulkWriter {
+  return {
+    streamId: 1,
+    room: () => (socket.writable ? Infinity : 0),
+    onRoom: () => undefined,
+    write: (frames, _payloadBytes, done) => void socket.write(frames, () => done()),
+  };
 }
 
 /** A Close reason that fits: cut between two characters. */
