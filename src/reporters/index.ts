@@ -2,6 +2,7 @@ import type { Reporter } from "../core/reporter.js";
 import { badge } from "./badge.js";
 import { ctrf } from "./ctrf.js";
 import { github } from "./github.js";
+import { html } from "./html.js";
 import { json } from "./json.js";
 import { junit } from "./junit.js";
 import { line } from "./line.js";
@@ -22,6 +23,7 @@ export const reporters = {
   github,
   "github-summary": githubSummary,
   markdown,
+  html,
   badge,
 } as const satisfies Record<string, Reporter>;
 

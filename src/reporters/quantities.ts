@@ -40,6 +40,17 @@ export function bytes(value: number): string {
   return `${significant(scaled)} ${units[unit] ?? "B"}`;
 }
 
+/** A counter or figure of a workload with the unit that its name implies; most are plain counts. */
+export function figure(name: string, value: number): string {
+  if (name === "target-rss-slope") {
+    return `${bytes(value)}/s`;
+  }
+  if (name === "bytes" || name === "target-rss") {
+    return bytes(value);
+  }
+  return name === "resolution" ? microseconds(value) : count(value);
+}
+
 /** `1 check`, `3 checks`. */
 export function plural(value: number, noun: string): string {
   return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;

@@ -1,6 +1,6 @@
 import type { HistogramRecord, RunEvent, ThresholdRecord, WorkloadRecord } from "../core/report.js";
 import { columnsOf, oneLine, padEnd, padStart, truncate, wrap } from "./plain-text.js";
-import { bytes, count, microseconds, plural } from "./quantities.js";
+import { bytes, count, figure, microseconds, plural } from "./quantities.js";
 import { listLines, type Page } from "./text-page.js";
 
 /** The numbers of one workload: latencies, rates, counters, thresholds with their margins, and whether to believe them. */
@@ -46,11 +46,7 @@ function latencyTable(workload: WorkloadRecord, page: Page): string[] {
   }
   return table(
     ["latency", ...quantiles.map(([title]) => title), "samples"],
-    rows.map(([name, histogram]) => [
-      oneLine(name),
-      ...quantiles.map(([, key]) => microseconds(histogram.overflow > 0 && key === "max" ? Infinity : histogram[key])),
-      count(histogram.count),
-    ]),
+    rows.map(([name, histogram]) => [oneLine(name), ...quantiles.map(([, key]) => microseconds(histogram[key])), count(histogram.count)]),
     ["samples", "p90", "p99.9", "p50"],
     page,
   );
@@ -93,14 +89,6 @@ function counterLines(workload: WorkloadRecord, page: Page): string[] {
     ...(counters.length === 0 ? [] : [page.palette.faint("  counted"), ...listLines(counters, page, 4)]),
     ...(errors.length === 0 ? [] : [page.palette.faint("  streams that ended by themselves"), ...listLines(errors, page, 4)]),
   ];
-}
-
-// Most figures are plain counts; a few carry a unit.
-function figure(name: string, value: number): string {
-  if (name === "bytes" || name.startsWith("target-rss")) {
-    return bytes(value);
-  }
-  return name === "resolution" ? microseconds(value) : count(value);
 }
 
 function thresholdLines(workload: WorkloadRecord, page: Page): string[] {

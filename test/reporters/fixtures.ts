@@ -229,11 +229,11 @@ export function histogramRecord(medianUs: number, count = 5000, overflow = 0): H
     overflow,
     min: histogram.minNonZeroValue,
     mean: Math.round(histogram.mean),
-    max: histogram.maxValue,
+    max: overflow > 0 ? Number.MAX_SAFE_INTEGER : histogram.maxValue,
     p50: histogram.getValueAtPercentile(50),
     p90: histogram.getValueAtPercentile(90),
     p99: histogram.getValueAtPercentile(99),
-    p999: overflow > count / 1000 ? Infinity : histogram.getValueAtPercentile(99.9),
+    p999: overflow > count / 1000 ? Number.MAX_SAFE_INTEGER : histogram.getValueAtPercentile(99.9),
   };
 }
 
@@ -249,8 +249,18 @@ function windows(seconds: number): WindowRecord[] {
     loopUtilisation: 0.31 + (i % 7) / 100,
     applyP50Us: 900 + i * 3,
     applyP99Us: i === 12 ? 61_000 : 4200 + ((i * 173) % 800),
+    applyBuckets: applyBuckets(i),
     target: { cpu: 0.8 + (i % 4) / 10, rssBytes: 60_000_000 + i * 200_000, threads: 11, openFiles: 30 },
   }));
+}
+
+/** A hump around 0.9 ms, and in one window a second one around 60 ms. */
+function applyBuckets(window: number): [number, number][] {
+  const hump = [1, 3, 9, 22, 41, 60, 48, 27, 16, 11, 7, 5, 3, 2, 1].map((count, i): [number, number] => [
+    Math.round(2 ** (8 + i / 4)),
+    count + ((window * (i + 3)) % 4),
+  ]);
+  return window === 12 ? [...hump, [46_341, 3], [55_109, 12], [65_536, 9]] : hump;
 }
 
 export function workloadRecord(over: Partial<WorkloadRecord> = {}): WorkloadRecord {
@@ -280,6 +290,7 @@ export function workloadRecord(over: Partial<WorkloadRecord> = {}): WorkloadReco
     generator: { status: "valid", reasons: [] },
     remarks: ["median gap between discriminating entries: 0.41 ms; filter-apply is no finer than that"],
     errors: {},
+    values: { fairness: 0.998, resolution: 410, "target-rss": 66_000_000, "target-cpu": 0.95 },
     ...over,
   };
 }
@@ -288,7 +299,16 @@ export function loadReport(): Report {
   return report({
     command: ["halfclose", "load", "filter-churn", "grpc://localhost:50051", "ws://localhost:8080/logs/monitor"],
     workloads: [
-      workloadRecord(),
+      workloadRecord({
+        baseline: {
+          name: "reports/yesterday.json",
+          histograms: { "filter-apply": histogramRecord(840) },
+          ratios: [
+            { of: "filter-apply p99", ratio: 1.31, low: 1.22, high: 1.4, verdict: "worse" },
+            { of: "received rate", ratio: 0.99, low: 0.97, high: 1.02, verdict: "unclear" },
+          ],
+        },
+      }),
       workloadRecord({
         name: "throughput",
         thresholds: [{ text: "lost == 0", status: "inconclusive", measured: "0" }],
