@@ -93,12 +93,16 @@ export async function readReach(options: ConnectionOptions, folder: string): Pro
 
 /**
  * The targets that the URLs make with a contract.
+ * @param options.onlyBound leave out the URLs whose transport the contract does not know, since nobody asked for them.
  * @throws HarnessError `contract` when the contract does not say how to talk over a transport that has a URL.
  */
-export function targetsOf(reach: Reach, contract: Contract): Partial<Record<Transport, Target>> {
+export function targetsOf(reach: Reach, contract: Contract, { onlyBound }: { readonly onlyBound: boolean }): Partial<Record<Transport, Target>> {
   const targets: Partial<Record<Transport, Target>> = {};
   for (const url of Object.values(reach.urls)) {
     const binding = url.transport === "grpc" ? contract.grpc : contract.websocket;
+    if (binding === undefined && onlyBound) {
+      continue;
+    }
     if (binding === undefined) {
       throw new HarnessError(
         "contract",

@@ -144,7 +144,10 @@ async function threadsFor({ contract, targets }: Surroundings, options: Workload
     return undefined;
   }
   const again = await loadContract(reference);
-  const said = ({ hash, filters, prelude, grpc, websocket }: Contract): string => JSON.stringify([hash, Object.values(filters).map(({ messages }) => messages), prelude, grpc?.path, websocket?.path], (_, value: unknown) => (typeof value === "bigint" ? `${value}n` : value));
+  const said = ({ hash, filters, prelude, grpc, websocket }: Contract): string =>
+    JSON.stringify([hash, Object.values(filters).map(({ messages }) => messages), prelude, grpc?.path, websocket?.path], (_, value: unknown) =>
+      typeof value === "bigint" ? `${value}n` : value,
+    );
   if (said(again) !== said(contract)) {
     return undefined;
   }

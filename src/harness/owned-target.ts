@@ -1,4 +1,4 @@
-import { type Contract, transports, type Transport } from "../core/contract.js";
+import { transports, type Transport } from "../core/contract.js";
 import { HarnessError } from "../core/errors.js";
 import { type Address, startTarget, type StartedTarget } from "../surroundings/start-target.js";
 import { parseTargetUrl, type TargetUrl } from "./target-url.js";
@@ -33,12 +33,11 @@ export async function ownTarget(
   start: StartCommand,
   options: {
     readonly urls: Readonly<Partial<Record<Transport, TargetUrl>>>;
-    readonly contract: Contract;
     readonly folder: string;
     readonly signal: AbortSignal | undefined;
   },
 ): Promise<OwnedTarget> {
-  const { contract, folder, signal } = options;
+  const { folder, signal } = options;
   const accepts: Address[] = Object.values(options.urls)
     .filter(({ port }) => port !== 0)
     .map(({ host, port }) => ({ host, port }));
@@ -53,7 +52,7 @@ export async function ownTarget(
     });
   let started = await launch();
   let running = true;
-  const urlsNow = (): Partial<Record<Transport, TargetUrl>> => urlsOf(options.urls, started.ports, contract);
+  const urlsNow = (): Partial<Record<Transport, TargetUrl>> => urlsOf(options.urls, started.ports);
   try {
     urlsNow();
   } catch (thrown) {
@@ -76,11 +75,7 @@ export async function ownTarget(
   };
 }
 
-function urlsOf(
-  given: Readonly<Partial<Record<Transport, TargetUrl>>>,
-  ports: StartedTarget["ports"],
-  contract: Contract,
-): Partial<Record<Transport, TargetUrl>> {
+function urlsOf(given: Readonly<Partial<Record<Transport, TargetUrl>>>, ports: StartedTarget["ports"]): Partial<Record<Transport, TargetUrl>> {
   const named = { grpc: ports.grpc, ws: ports.http };
   const urls: Partial<Record<Transport, TargetUrl>> = {};
   for (const transport of transports) {
@@ -94,7 +89,7 @@ function urlsOf(
     }
     if (url !== undefined) {
       urls[transport] = url.port === 0 && port !== undefined ? { ...url, port, shown: url.shown.replace(/:0(?=\/|$|\?)/, `:${port}`) } : url;
-    } else if (Object.keys(given).length === 0 && port !== undefined && (transport === "grpc" ? contract.grpc : contract.websocket) !== undefined) {
+    } else if (Object.keys(given).length === 0 && port !== undefined) {
       urls[transport] = parseTargetUrl(`${transport}://127.0.0.1:${port}`);
     }
   }

@@ -61,7 +61,7 @@ export async function openSurroundings(options: SurroundingsOptions): Promise<Su
   const folder = options.folder ?? ".";
   const reach = await readReach(options, folder);
   const contract = await loadContract(options.contract ?? defaultContract);
-  const owned = options.start === undefined ? undefined : await ownTarget(options.start, { urls: reach.urls, contract, folder, signal: options.signal });
+  const owned = options.start === undefined ? undefined : await ownTarget(options.start, { urls: reach.urls, folder, signal: options.signal });
   try {
     const parts = { reach, contract, owned, folder };
     return await surround(options, { ...parts, contract: await completed(options, parts) });
@@ -97,7 +97,7 @@ async function surround(options: SurroundingsOptions, parts: Parts): Promise<Sur
   const processGroup = owned === undefined ? (options.pid === undefined ? undefined : (): number | undefined => options.pid) : owned.pid;
   const targets: Partial<Record<Transport, Target>> = {};
   let reach = reachOf(parts);
-  Object.assign(targets, targetsOf(reach, contract));
+  Object.assign(targets, targetsOf(reach, contract, { onlyBound: nobodyAsked(parts) }));
   if (Object.keys(targets).length === 0) {
     throw new HarnessError("usage", "There is no URL, and the started server's ready line named no port.", {
       hint: "give grpc:// and ws:// URLs beside --start",
@@ -115,7 +115,7 @@ async function surround(options: SurroundingsOptions, parts: Parts): Promise<Sur
       // It may have come back on other ports.
       await closeBeside();
       reach = reachOf(parts);
-      Object.assign(targets, targetsOf(reach, contract));
+      Object.assign(targets, targetsOf(reach, contract, { onlyBound: nobodyAsked(parts) }));
       beside = besideStream(contract, { reach, targets, folder: parts.folder, processGroup });
     },
   });
@@ -138,6 +138,11 @@ async function surround(options: SurroundingsOptions, parts: Parts): Promise<Sur
       await owned?.stop();
     },
   };
+}
+
+/** No URL was given: those of the ready line are taken as far as the contract knows their transport. */
+function nobodyAsked({ reach }: Parts): boolean {
+  return Object.keys(reach.urls).length === 0;
 }
 
 /** What was given, with the ports at which a started server is at present. */
