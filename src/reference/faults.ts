@@ -5,6 +5,7 @@ import type { Http2FrameFault } from "./http2-tap.js";
 import { inputFaults } from "./input-faults.js";
 import { composeSeams, type SeamFactory } from "./seams.js";
 import { streamFaults } from "./stream-faults.js";
+import { updateFaults } from "./update-faults.js";
 import { webSocketFaults } from "./websocket-faults.js";
 import type { WebSocketFrameFault } from "./websocket-tap.js";
 
@@ -13,6 +14,7 @@ export type { Fault } from "./fault.js";
 /** Every fault by its name. */
 export const faults = {
   ...filterFaults,
+  ...updateFaults,
   ...streamFaults,
   ...inputFaults,
   ...grpcFaults,

@@ -1,9 +1,9 @@
 import { endings } from "./ending.js";
 import { later, type Fault } from "./fault.js";
-import { blockingFetch } from "./filter-faults.js";
 import { LogEntry } from "./log-entry.js";
 import type { StreamSeams } from "./seams.js";
 import type { Subscription } from "./subscription.js";
+import { blockingFetch } from "./update-faults.js";
 
 /** Faults in the life of a stream: its end, its release, its reader. They bite on both transports unless they say otherwise. */
 export const streamFaults = {
