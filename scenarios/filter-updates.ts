@@ -3,7 +3,7 @@ import type { Check } from "../src/conformance/check.js";
 import type { Conversation } from "../src/conformance/conversation.js";
 import type { Session } from "../src/conformance/session.js";
 import type { Filter } from "../src/core/contract.js";
-import { fail, unproven } from "../src/core/verdict.js";
+import { fail, notApplicable, unproven, warn } from "../src/core/verdict.js";
 import { alternating, flowOf, requireAllMatch, requireAStarBStar, requireInOrder, requireTokensInOrder } from "./observations.js";
 
 const both = ["grpc", "ws"] as const;
@@ -248,6 +248,25 @@ export const filterUpdateChecks: readonly Check[] = [
     },
   },
   {
+    id: "filter-updates/no-reach-back",
+    on: both,
+    level: "must",
+    requirement: "A filter lets through only what is written after it: an entry that was in the log before the filter was sent does not come.",
+    clause: "monitor design: live delivery, no replay",
+    why: "A filter that reaches back shows entries as if they had just been written, and some of them twice.",
+    exchange: ["C → S  filter A", "       entries that only B lets through are written", "C → S  filter B", "S → C  none of those; later ones"],
+    causes: { any: "Entries are queued unfiltered and matched when they are sent, or a new filter starts with a look at recent entries.", Go: "A buffered channel of all entries per stream, with the match in the send loop." },
+    dependsOn: ["filter-updates/takes-effect"],
+    needs: ["producer"],
+    async run(session) {
+      if (session.contract.semantics.delivery === "replay") {
+        notApplicable("the contract declares that earlier entries may be replayed");
+      }
+      await requireNoReachBack(session, false);
+      await requireNoReachBack(session, true);
+    },
+  },
+  {
     id: "filter-updates/narrow-wide-narrow",
     on: both,
     level: "must",
@@ -347,6 +366,43 @@ export const filterUpdateChecks: readonly Check[] = [
   },
 ];
 
+/** Writes entries for B under A, then sends B; with a backlog, while the reader pauses. A backlog is a warning only: what was queued when the filter came may be judged late. */
+async function requireNoReachBack(session: Session, backlog: boolean): Promise<void> {
+  const [a, b] = session.role("disjoint");
+  const conversation = await session.flowing(a);
+  if (backlog) {
+    conversation.pause();
+    const filler = session.supply.draft([a], [b]);
+    const field = session.contract.entries.token;
+    for (let n = 0; n < 20 && filler !== undefined && field !== undefined; n++) {
+      await session.supply.write(Array.from({ length: 50 }, () => ({ ...filler, [field]: `${filler[field] ?? ""} ${"x".repeat(1000)}` })));
+    }
+  }
+  const before = await session.supply.produce([b], [a], 8);
+  await conversation.send(b);
+  if (backlog) {
+    await session.settle(100);
+    conversation.resume();
+  }
+  const shown = await session.effect(conversation, b, { unless: [a], since: 0, boundMs: session.bounds.applyMs * (backlog ? 3 : 1) }).catch((thrown: unknown) => {
+    if (backlog && conversation.end?.kind === "rejected") {
+      return undefined;
+    }
+    throw thrown;
+  });
+  if (shown === undefined) {
+    return;
+  }
+  await session.barrier(conversation, b);
+  const early = conversation.arrivals.find((arrival) => arrival.token !== undefined && before.kind === "produced" && before.tokens.includes(arrival.token));
+  if (early !== undefined) {
+    conversation.accuse(early, `was written before "${b.name}" was sent`);
+    const judge = backlog ? warn : fail;
+    judge(`no entry that was written before the filter "${b.name}" was sent`, `${JSON.stringify(early.entry)} came${backlog ? ", after the reader had paused" : ""}`);
+  }
+  conversation.cancel();
+}
+
 /** The pairs that show replacing: disjoint both ways, and overlapping both ways. */
 function pairsOf(session: Session): (readonly [Filter, Filter])[] {
   const { disjoint, overlap } = session.contract.roles;
@@ -378,7 +434,8 @@ async function untilOldDrains(session: Session, conversation: Conversation, old:
     } else {
       await session.until(() => undefined, 40, { quiet: true });
     }
-    await session.effect(conversation, fresh, { since: conversation.arrivals.length });
+    // A sentinel written after the outsider: whatever was due before it has come.
+    await session.barrier(conversation, fresh);
     if (conversation.arrivals.slice(since).every((arrival) => fresh.matches(arrival.entry))) {
       return;
     }

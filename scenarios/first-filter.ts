@@ -1,8 +1,9 @@
+import { performance } from "node:perf_hooks";
 import type { Check } from "../src/conformance/check.js";
 import { describeEnd, describeEntry, requireNoViolations } from "../src/conformance/conversation.js";
 import type { Session } from "../src/conformance/session.js";
 import type { Filter } from "../src/core/contract.js";
-import { fail, unproven } from "../src/core/verdict.js";
+import { fail, notApplicable, unproven } from "../src/core/verdict.js";
 import { variantsOf } from "./variants.js";
 import { awaitQuietly, flowOf, requireAllMatch } from "./observations.js";
 
@@ -137,6 +138,45 @@ export const firstFilterChecks: readonly Check[] = [
           }
         }
         conversation.cancel();
+      }
+    },
+  },
+  {
+    id: "first-filter/empty-value-constrains",
+    on: both,
+    level: "should",
+    requirement: "An empty text in a list of wanted values is a wanted value, not the absence of a constraint.",
+    clause: "proto3: an element of a repeated field is present even if it is empty; monitor design",
+    why: "A list with one empty text in it that is read as no list shows everything to whoever asked for next to nothing.",
+    exchange: ['C → S  {"sources":["alpha"]}', "S → C  entries", 'C → S  {"sources":[""]}', "S → C  (nothing)"],
+    causes: { any: "Falsy or empty elements are filtered out before the comparison.", Node: "`.filter(Boolean)`.", Go: '`if s == "" { continue }`.' },
+    needs: ["producer"],
+    dependsOn: ["first-filter/takes-effect", "filter-updates/takes-effect"],
+    async run(session) {
+      const [a] = session.role("disjoint");
+      const rule = session.contract.matchRules?.find((candidate) => candidate.rule === "one-of" && a.messages.some((message) => Array.isArray(message[candidate.filter])));
+      if (rule === undefined) {
+        notApplicable("the contract has no list of wanted values");
+      }
+      const conversation = await session.flowing(a);
+      await conversation.send(session.contract.filter({ [rule.filter]: [""] }));
+      // Once the filter holds, nothing of this kind comes: looked for until it stays away.
+      const startMs = performance.now();
+      for (;;) {
+        const since = conversation.arrivals.length;
+        await session.supply.produce([a], [], 3);
+        await session.settle(80);
+        if (conversation.end !== undefined) {
+          unproven(`a server that takes an empty text as a value: the stream ended, ${describeEnd(conversation.end)}`);
+        }
+        const still = conversation.arrivals.slice(since).find((arrival) => a.matches(arrival.entry));
+        if (still === undefined) {
+          return;
+        }
+        if (performance.now() - startMs > session.bounds.applyMs) {
+          conversation.accuse(still, "does not have an empty value");
+          fail(`only entries whose "${rule.entry}" is empty`, JSON.stringify(still.entry));
+        }
       }
     },
   },
