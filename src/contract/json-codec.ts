@@ -1,6 +1,10 @@
 import type { Message, MessageCodec } from "../core/contract.js";
 
-/** JSON messages, one in a frame. Refuses invalid UTF-8, a byte order mark, and any value that is not an object. */
+/** Nesting beyond which whoever walks a message would run out of stack; and a length below which it cannot be reached. */
+const deepest = 500;
+const shortEnough = 2 * deepest;
+
+/** JSON messages, one in a frame. Refuses invalid UTF-8, a byte order mark, nesting beyond 500, and any value that is not an object. */
 export function createJsonCodec(form: "text" | "binary"): MessageCodec {
   const encoder = new TextEncoder();
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -16,6 +20,9 @@ export function createJsonCodec(form: "text" | "binary"): MessageCodec {
         text = decoder.decode(bytes);
       } catch {
         throw new Error(`not UTF-8: the first bad byte is at ${firstBadByte(bytes)}`);
+      }
+      if (text.length > shortEnough && nestsTooDeep(text)) {
+        throw new Error(`JSON nested more than ${deepest} deep`);
       }
       let value: unknown;
       try {
@@ -46,4 +53,30 @@ function firstBadByte(bytes: Uint8Array): number {
     }
   }
   return good;
+}
+
+/** Whether brackets outside of texts are open more than `deepest` deep. */
+function nestsTooDeep(text: string): boolean {
+  let depth = 0;
+  let inText = false;
+  for (let at = 0; at < text.length; at++) {
+    const character = text.charCodeAt(at);
+    if (inText) {
+      if (character === 0x5c) {
+        at += 1;
+      } else if (character === 0x22) {
+        inText = false;
+      }
+    } else if (character === 0x22) {
+      inText = true;
+    } else if (character === 0x5b || character === 0x7b) {
+      depth += 1;
+      if (depth > deepest) {
+        return true;
+      }
+    } else if (character === 0x5d || character === 0x7d) {
+      depth -= 1;
+    }
+  }
+  return false;
 }

@@ -206,7 +206,8 @@ export function sequenceOf(rules: EntryRules, entry: Entry): number | bigint | u
   if (typeof value === "number" || typeof value === "bigint") {
     return value;
   }
-  if (typeof value === "string" && /^-?\d+$/.test(value)) {
+  // A uint64 has at most 20 digits; a text of millions would take minutes to become a number.
+  if (typeof value === "string" && /^-?\d{1,20}$/.test(value)) {
     const narrow = Number(value);
     return Number.isSafeInteger(narrow) ? narrow : BigInt(value);
   }

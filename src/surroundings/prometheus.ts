@@ -29,11 +29,15 @@ export function sumSamples(samples: readonly PrometheusSample[], selector: strin
   return chosen.length === 0 ? undefined : chosen.reduce((sum, sample) => sum + sample.value, 0);
 }
 
+/** Reads `{a="b", c="d"}`, in one pass whatever the text; what comes after the first thing that is no label is left out. */
 function parseLabels(text: string): Readonly<Record<string, string>> {
-  const pairs = [...text.matchAll(/([A-Za-z_]\w*)\s*=\s*"((?:[^"\\]|\\.)*)"/g)];
-  return Object.fromEntries(
-    pairs.map(([, label = "", value = ""]) => [label, value.replaceAll(/\\(.)/g, (_, escaped: string) => (escaped === "n" ? "\n" : escaped))]),
-  );
+  const label = /[{,\s]*([A-Za-z_]\w*)\s*=\s*"((?:[^"\\]|\\.)*)"/y;
+  const pairs: [string, string][] = [];
+  for (let found = label.exec(text); found !== null; found = label.exec(text)) {
+    const [, name = "", value = ""] = found;
+    pairs.push([name, value.replaceAll(/\\(.)/g, (_, escaped: string) => (escaped === "n" ? "\n" : escaped))]);
+  }
+  return Object.fromEntries(pairs);
 }
 
 function numberOf(text: string): number | undefined {
