@@ -52,6 +52,17 @@ export class BytePattern {
   }
 }
 
+/** The value of the four decimal digits at an offset; negative when one of them is no digit. Two digits are handled in each half of a word. */
+export function fourDigits(view: DataView, offset: number): number {
+  const digits = (view.getInt32(offset, true) - 0x30303030) | 0;
+  // A byte above 9 overflows into its top bit when 0x76 is added; one below 0 has it set already.
+  if (((digits | (digits + 0x76767676)) & 0x80808080) !== 0) {
+    return -1;
+  }
+  const pairs = (digits & 0x00ff00ff) * 10 + ((digits >>> 8) & 0x00ff00ff);
+  return (pairs & 0xffff) * 100 + (pairs >>> 16);
+}
+
 /** A condition on one field of an entry, given as its bytes. */
 export interface ByteTest {
   /** Index of the field among those that the reader keeps. */

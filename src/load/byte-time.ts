@@ -1,8 +1,11 @@
-import { BytePattern, type ByteWindow } from "./byte-tests.js";
+import { BytePattern, type ByteWindow, fourDigits } from "./byte-tests.js";
 import { createTimeReader } from "./entry-time.js";
 
 /** `2026-01-01T00:00:00` */
 const secondLength = 19;
+const fractionAt = secondLength + 1;
+/** Dot and nine digits: what most servers write. */
+const longestFraction = 10;
 
 /**
  * Reads RFC 3339 times where they lie, as microseconds since the Unix epoch; NaN for what it does not know.
@@ -24,21 +27,16 @@ export class ByteTime {
       return this.#secondMicros;
     }
     const { bytes } = window;
-    if (fraction < 2 || fraction > 10 || bytes[start + secondLength] !== 0x2e) {
+    if (fraction < 2 || fraction > longestFraction || bytes[start + secondLength] !== 0x2e) {
       return Number.NaN;
     }
-    let micros = 0;
-    let scale = 100_000;
-    for (let at = start + secondLength + 1; at < zoneAt; at++) {
-      const digit = (bytes[at] as number) - 0x30;
-      if (digit < 0 || digit > 9) {
-        return Number.NaN;
-      }
-      micros += digit * scale;
-      // From the seventh digit on the scale is 0: nanoseconds are cut.
-      scale = (scale / 10) | 0;
+    if (fraction === longestFraction) {
+      const first = fourDigits(window.view, start + fractionAt);
+      const second = fourDigits(window.view, start + fractionAt + 4);
+      const last = (bytes[zoneAt - 1] as number) - 0x30;
+      return (first | second | last | (9 - last)) < 0 ? Number.NaN : this.#secondMicros + first * 100 + ((second / 100) | 0);
     }
-    return this.#secondMicros + micros;
+    return this.#secondMicros + readDigits(bytes, start + fractionAt, zoneAt);
   }
 
   #readWhole(window: ByteWindow, start: number, end: number): number {
@@ -53,4 +51,19 @@ export class ByteTime {
     }
     return micros;
   }
+}
+
+/** Microseconds of a fraction of any number of digits, those beyond the sixth cut off; NaN where one is no digit. */
+function readDigits(bytes: Buffer, start: number, end: number): number {
+  let micros = 0;
+  let scale = 100_000;
+  for (let at = start; at < end; at++) {
+    const digit = (bytes[at] as number) - 0x30;
+    if (digit < 0 || digit > 9) {
+      return Number.NaN;
+    }
+    micros += digit * scale;
+    scale = (scale / 10) | 0;
+  }
+  return micros;
 }

@@ -5,7 +5,7 @@ import type { Target } from "../core/target.js";
 import type { FilterReference, Workload } from "../core/workload.js";
 import { chooseReader, type ReaderChoice } from "./entry-reader.js";
 import { filterResolver, type PreparedFilter, referencesOf } from "./filters.js";
-import { crossCheckEvery, ScannedStream, ScannedTarget } from "./scanned-entries.js";
+import { crossCheckEvery, crossChecksPerSecond, ScannedStream, ScannedTarget } from "./scanned-entries.js";
 import { ConnectionPool } from "./stream-pool.js";
 import type { LoadStream, LoadStreamRequest, StreamSource } from "./stream-source.js";
 import { createSequenceBase, WholeEntries } from "./whole-entries.js";
@@ -102,7 +102,7 @@ function floodedDoor({ workload, clock, connectTimeoutMs }: DriverSourceOptions,
     async open(request) {
       const answering = createAnswering();
       // Without a codec the driver refuses to open, and says why.
-      const book = scanned === undefined ? undefined : new ScannedStream(scanned, request.ledger, request.meter);
+      const book = scanned === undefined ? undefined : new ScannedStream(scanned, request);
       let stream: MonitorStream | undefined;
       if (book !== undefined) {
         book.inboundAtMicros = () => stream?.lastInboundAtMicros ?? clock.nowMicros();
@@ -121,7 +121,7 @@ function readingRemarks(target: Target, choice: ReaderChoice, scanned: ScannedTa
   if (choice.kind === "whole") {
     return [`Entries over ${where} were decoded whole, because ${choice.why}: peak rates are lower.`];
   }
-  const remarks = [`Sequence, filter and time of every entry over ${where} were verified where they lay; the shape of one in ${crossCheckEvery}.`];
+  const remarks = [`Sequence, filter and time of every entry over ${where} were verified where they lay; the shape of one in ${crossCheckEvery}, at most ${crossChecksPerSecond} a second in each worker.`];
   if (scanned.distrust !== undefined) {
     remarks.push(`Reading entries over ${where} in place was given up, because it and decoding whole disagreed: ${scanned.distrust}.`);
   } else if (scanned.surprises > 0) {

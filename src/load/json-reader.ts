@@ -1,4 +1,4 @@
-import { BytePattern, ByteWindow } from "./byte-tests.js";
+import { BytePattern, ByteWindow, fourDigits } from "./byte-tests.js";
 import { ByteTime } from "./byte-time.js";
 import { type ByteFilter, type EntryReader, passes, type ReaderPlan } from "./entry-reader.js";
 import { learnLayout, type LayoutField } from "./json-layout.js";
@@ -37,6 +37,9 @@ export class JsonReader implements EntryReader {
   readonly #layouts: Step[][] = [];
   #latest: Step[] = [];
   #baseHigh = Number.NaN;
+  /** How long the last sequence and time were: nearly always the next ones are as long. */
+  #digits = 0;
+  #timeLength = 0;
 
   constructor(plan: ReaderPlan) {
     this.#plan = plan;
@@ -51,12 +54,6 @@ export class JsonReader implements EntryReader {
     if (!this.#follow(this.#latest, buffer, start, end) && !this.#tryOthers(buffer, start, end)) {
       return false;
     }
-    const timeSlot = this.#timeSlot;
-    if (timeSlot >= 0) {
-      const micros = this.#time.read(this.#window, this.#starts[timeSlot] as number, this.#ends[timeSlot] as number);
-      this.timeMicros = micros;
-      return micros === micros;
-    }
     return true;
   }
 
@@ -67,6 +64,10 @@ export class JsonReader implements EntryReader {
   relative(sequence: number | bigint | undefined): number {
     if (sequence === undefined) {
       return Number.NaN;
+    }
+    if (typeof sequence === "number") {
+      const high = Math.floor(sequence / lowWeight);
+      return this.#combine(high, sequence - high * lowWeight);
     }
     const value = BigInt(sequence);
     return this.#combine(Number(value / BigInt(lowWeight)), Number(value % BigInt(lowWeight)));
@@ -87,15 +88,19 @@ export class JsonReader implements EntryReader {
         if (at === from || !endsValue(buffer[at] as number, quoted)) {
           return false;
         }
+      } else if (role === this.#timeSlot && role >= 0) {
+        at = this.#readTime(buffer, at, end);
+        if (at < 0) {
+          return false;
+        }
       } else {
         const from = at;
-        at = quoted ? endOfString(buffer, at, end, role === skip) : endOfBare(buffer, at, end);
+        at = quoted ? endOfString(this.#window, at, end, role === skip) : endOfBare(buffer, at, end);
         if (at < 0) {
           return false;
         }
         if (role >= 0) {
-          this.#starts[role] = from;
-          this.#ends[role] = at;
+          this.#keep(role, from, at);
         }
       }
     }
@@ -137,23 +142,50 @@ export class JsonReader implements EntryReader {
     return readable ? used.map(({ glue, kind }, i) => ({ glue: new BytePattern(glue), quoted: kind === "string", role: roles[i] ?? skip })) : undefined;
   }
 
-  /** Whole decimal digits, as the last nine and all before them: both are exact, whatever the size. @returns where they end */
-  #readDigits(buffer: Buffer, start: number, end: number): number {
-    let at = start;
-    while (at < end && isDigit(buffer[at] as number)) {
-      at++;
+  /** The time in a string: every byte of it is looked at, so its closing quote is first taken to be where it was last time. @returns where the string ends, -1 when it holds no time */
+  #readTime(buffer: Buffer, start: number, end: number): number {
+    const expected = start + this.#timeLength;
+    if (expected < end && buffer[expected] === quote) {
+      this.timeMicros = this.#time.read(this.#window, start, expected);
+      if (this.timeMicros === this.timeMicros) {
+        return this.#keep(this.#timeSlot, start, expected);
+      }
     }
-    if (at - start > 20 || at === end) {
+    const found = endOfString(this.#window, start, end, false);
+    if (found < 0) {
+      return -1;
+    }
+    this.#timeLength = found - start;
+    this.timeMicros = this.#time.read(this.#window, start, found);
+    return this.timeMicros === this.timeMicros ? this.#keep(this.#timeSlot, start, found) : -1;
+  }
+
+  #keep(slot: number, start: number, end: number): number {
+    this.#starts[slot] = start;
+    this.#ends[slot] = end;
+    return end;
+  }
+
+  /** Whole decimal digits, as the last nine and all before them: both are exact, whatever the size. @returns where they end, `start` when they cannot be read */
+  #readDigits(buffer: Buffer, start: number, end: number): number {
+    let at = start + this.#digits;
+    if (at >= end || isDigit(buffer[at] as number)) {
+      this.#digits = countDigits(buffer, start, end);
+      at = start + this.#digits;
+    }
+    const length = at - start;
+    if (length === 0 || length > 20 || at === end) {
       return start;
     }
-    const split = Math.max(start, at - 9);
-    let high = 0;
-    for (let i = start; i < split; i++) {
-      high = high * 10 + ((buffer[i] as number) - 0x30);
-    }
-    let low = 0;
-    for (let i = split; i < at; i++) {
-      low = low * 10 + ((buffer[i] as number) - 0x30);
+    const split = length > 9 ? at - 9 : start;
+    const high = split === start ? 0 : wholeDigits(this.#window, start, split);
+    const low = wholeDigits(this.#window, split, at);
+    if (high < 0 || low < 0) {
+      // Fewer digits than the last time: they are counted anew, once.
+      const counted = countDigits(buffer, start, end);
+      const shorter = counted < length;
+      this.#digits = counted;
+      return shorter ? this.#readDigits(buffer, start, end) : start;
     }
     this.sequence = this.#combine(high, low);
     return at;
@@ -167,6 +199,33 @@ export class JsonReader implements EntryReader {
   }
 }
 
+function countDigits(buffer: Buffer, start: number, end: number): number {
+  let at = start;
+  while (at < end && isDigit(buffer[at] as number)) {
+    at++;
+  }
+  return at - start;
+}
+
+/** The value of so many digits; negative when one of them is none. */
+function wholeDigits(window: ByteWindow, start: number, end: number): number {
+  const { bytes, view } = window;
+  let value = 0;
+  let wrong = 0;
+  let at = start;
+  for (; at + 4 <= end; at += 4) {
+    const four = fourDigits(view, at);
+    wrong |= four;
+    value = value * 10_000 + four;
+  }
+  for (; at < end; at++) {
+    const digit = (bytes[at] as number) - 0x30;
+    wrong |= digit | (9 - digit);
+    value = value * 10 + digit;
+  }
+  return wrong < 0 ? -1 : value;
+}
+
 function isDigit(byte: number): boolean {
   return byte >= 0x30 && byte <= 0x39;
 }
@@ -176,10 +235,22 @@ function endsValue(byte: number, quoted: boolean): boolean {
   return quoted ? byte === quote : byte === 0x2c || byte === 0x7d || byte <= 0x20;
 }
 
-/** Where a string's closing quote lies; -1 when it does not end, or holds an escape though its bytes are wanted. */
-function endOfString(buffer: Buffer, start: number, end: number, escapes: boolean): number {
-  for (let at = start; at < end; at++) {
-    const byte = buffer[at] as number;
+/** Where a string's closing quote lies; -1 when it does not end, or holds an escape though its bytes are wanted. Four bytes are looked at together. */
+function endOfString(window: ByteWindow, start: number, end: number, escapes: boolean): number {
+  const { bytes, view } = window;
+  let at = start;
+  while (at < end) {
+    if (at + 4 <= end) {
+      const four = view.getInt32(at, true);
+      const quotes = four ^ 0x22222222;
+      const backslashes = four ^ 0x5c5c5c5c;
+      // A byte that is zero borrows into its top bit; a top bit of its own (text beyond ASCII) is masked out, and looked at one by one below when in doubt.
+      if (((((quotes - 0x01010101) & ~quotes) | ((backslashes - 0x01010101) & ~backslashes)) & 0x80808080) === 0) {
+        at += 4;
+        continue;
+      }
+    }
+    const byte = bytes[at] as number;
     if (byte === quote) {
       return at;
     }
@@ -189,6 +260,7 @@ function endOfString(buffer: Buffer, start: number, end: number, escapes: boolea
       }
       at++;
     }
+    at++;
   }
   return -1;
 }

@@ -21,7 +21,7 @@ const highWeight = 2 ** 28;
 /** Tags of one and two bytes: field numbers up to 2047. */
 const tagCount = 1 << 14;
 
-/** Reads entries in protobuf's wire format; fields that nobody needs are stepped over. */
+/** Reads entries in protobuf's wire format; fields that nobody needs are stepped over, and reading stops when all that are needed were seen. */
 export class ProtobufReader implements EntryReader {
   sequence = Number.NaN;
   timeMicros = Number.NaN;
@@ -64,9 +64,10 @@ export class ProtobufReader implements EntryReader {
 
   read(buffer: Buffer, start: number, end: number): boolean {
     const actions = this.#actions;
+    const needed = this.#needed;
     let at = start;
     let seen = 0;
-    while (at < end) {
+    while (at < end && seen !== needed) {
       let tag = buffer[at++] as number;
       if (tag > 127) {
         const next = buffer[at++] as number;
@@ -106,7 +107,7 @@ export class ProtobufReader implements EntryReader {
       }
     }
     // A field that runs beyond the message's end has left `at` beyond it too.
-    if (at !== end || seen !== this.#needed) {
+    if (at > end || seen !== needed) {
       return false;
     }
     this.#window.use(buffer);
@@ -126,6 +127,10 @@ export class ProtobufReader implements EntryReader {
   relative(sequence: number | bigint | undefined): number {
     if (sequence === undefined) {
       return Number.NaN;
+    }
+    if (typeof sequence === "number" && sequence >= 0) {
+      const high = Math.floor(sequence / highWeight);
+      return this.#combine(high, sequence - high * highWeight);
     }
     const value = BigInt.asUintN(64, BigInt(sequence));
     return this.#combine(Number(value >> 28n), Number(value & 0xfff_ffffn));

@@ -5,10 +5,13 @@ import type { ByteFilter, EntryReader } from "./entry-reader.js";
 import type { StreamLedger } from "./ledger.js";
 import type { Meter } from "./meter.js";
 import type { PreparedFilter } from "./filters.js";
-import { createSequenceBase, WholeEntries } from "./whole-entries.js";
+import { createSequenceBase, type EntryBook, WholeEntries } from "./whole-entries.js";
 
-/** Of so many entries one is decoded whole and held against what was read in place. */
+/** Of so many entries one is decoded whole and held against what was read in place … */
 export const crossCheckEvery = 64;
+/** … but no more than so many a second: each costs as much as twenty entries. */
+export const crossChecksPerSecond = 10_000;
+const budgetMicros = 100_000;
 
 /** What the streams on one target share in a thread. */
 export class ScannedTarget {
@@ -21,6 +24,8 @@ export class ScannedTarget {
   reader: EntryReader | undefined;
   /** Entries until the next cross-check. */
   untilCheck = crossCheckEvery;
+  #checksLeft = 0;
+  #budgetUntilMicros = 0;
   /** Entries that were decoded whole because they held something unexpected. */
   surprises = 0;
   /** What a cross-check found to differ; from then on every entry is decoded whole. */
@@ -46,10 +51,18 @@ export class ScannedTarget {
   }
 
   /** Decodes whole what was read in place. @returns whether both say the same; the first difference ends reading in place. */
-  check(bytes: Uint8Array, filter: PreparedFilter | undefined, meter: Meter): boolean {
+  check(bytes: Uint8Array, atMicros: number, { ledger, meter }: EntryBook): boolean {
     this.untilCheck = crossCheckEvery;
+    if (atMicros >= this.#budgetUntilMicros) {
+      this.#budgetUntilMicros = atMicros + budgetMicros;
+      this.#checksLeft = (crossChecksPerSecond * budgetMicros) / 1_000_000;
+    }
     const { reader } = this;
-    const difference = reader === undefined ? undefined : this.#difference(reader, bytes, filter, meter);
+    if (this.#checksLeft === 0 || reader === undefined) {
+      return true;
+    }
+    this.#checksLeft--;
+    const difference = this.#difference(reader, bytes, ledger.latest, meter);
     if (difference !== undefined) {
       this.distrust = difference;
       this.reader = undefined;
@@ -95,6 +108,7 @@ export class ScannedStream {
   inboundAtMicros: () => number = () => 0;
   answer: (messages: readonly Message[]) => void = () => undefined;
   readonly #target: ScannedTarget;
+  readonly #book: EntryBook;
   readonly #ledger: StreamLedger<PreparedFilter>;
   readonly #meter: Meter;
   #touched = false;
@@ -106,10 +120,11 @@ export class ScannedStream {
   #bytes = 0;
   #early = 0;
 
-  constructor(target: ScannedTarget, ledger: StreamLedger<PreparedFilter>, meter: Meter) {
+  constructor(target: ScannedTarget, book: EntryBook) {
     this.#target = target;
-    this.#ledger = ledger;
-    this.#meter = meter;
+    this.#book = book;
+    this.#ledger = book.ledger;
+    this.#meter = book.meter;
   }
 
   /** Takes one message: `buffer[start, end)`. */
@@ -124,7 +139,7 @@ export class ScannedStream {
       this.#takeWhole(buffer.subarray(start, end));
       return;
     }
-    if (--target.untilCheck === 0 && !target.check(buffer.subarray(start, end), this.#ledger.latest, this.#meter)) {
+    if (--target.untilCheck === 0 && !target.check(buffer.subarray(start, end), this.#atMicros, this.#book)) {
       this.#takeWhole(buffer.subarray(start, end));
       return;
     }
@@ -176,11 +191,10 @@ export class ScannedStream {
       meter.counts.violations++;
       return;
     }
-    const ledger = this.#ledger;
-    const entries = target.whole.take(message, { atMicros: this.#atMicros, wallMicros: this.#wallMicros }, { ledger, meter }, this.answer);
+    const entries = target.whole.take(message, { atMicros: this.#atMicros, wallMicros: this.#wallMicros }, this.#book, this.answer);
     // Booked with the others at the end of the chunk.
     meter.counts.received -= entries;
     this.#entries += entries;
-    this.#lagMicros = ledger.lastLagMicros;
+    this.#lagMicros = this.#ledger.lastLagMicros;
   }
 }
