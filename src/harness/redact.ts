@@ -1,33 +1,8 @@
-/** What stands where a secret was. */
-export const redacted = "‹redacted›";
+import { createRedactor } from "../core/redaction.js";
 
-/** A text shorter than this would black out half of a report. */
-const shortestSecret = 4;
-
-/**
- * The same value with every secret in it, also base64 and percent encoded, replaced; keys are left alone.
- * Secrets shorter than four characters are not sought.
- */
+/** The same value without these secrets, nor what its place shows to be one; see `createRedactor`. */
 export function redact<T>(value: T, secrets: readonly string[]): T {
-  const forms = [...new Set(secrets.flatMap((secret) => [secret, encodeURIComponent(secret), Buffer.from(secret).toString("base64")]))].filter(
-    (form) => form.length >= shortestSecret,
-  );
-  // The longest first: a secret may be part of another.
-  forms.sort((a, b) => b.length - a.length);
-  return forms.length === 0 ? value : (clean(value, forms) as T);
-}
-
-function clean(value: unknown, forms: readonly string[]): unknown {
-  if (typeof value === "string") {
-    return forms.reduce((text, form) => text.replaceAll(form, redacted), value);
-  }
-  if (Array.isArray(value)) {
-    return value.map((one) => clean(one, forms));
-  }
-  if (typeof value === "object" && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, clean(one, forms)]));
-  }
-  return value;
+  return createRedactor(secrets)(value);
 }
 
 /** Names of headers whose values are secrets. */

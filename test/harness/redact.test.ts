@@ -1,5 +1,6 @@
 import t from "tap";
-import { redact, redacted, secretsInUrls, secretsOfHeader } from "../../src/harness/redact.js";
+import { redacted } from "../../src/core/redaction.js";
+import { redact, secretsInUrls, secretsOfHeader } from "../../src/harness/redact.js";
 
 t.test("a secret is replaced wherever a string holds it, keys and numbers stay", (t) => {
   const value = { a: ["x hunter22 y", 5], hunter22: { deep: "hunter22" }, none: undefined };
