@@ -164,7 +164,8 @@ export const cancellationChecks: readonly Check[] = [
     async run(session) {
       const broad = session.role("broad");
       const startMs = performance.now();
-      const unlimited = await opened(session, broad);
+      // The side that other checks do not flood.
+      const unlimited = await opened(session, session.contract.roles.disjoint?.[1] ?? broad);
       const idle = await openGrpc(session);
       await idle.conversation.send(session.role("silent"));
       const timed = await openGrpc(session, { grpcTimeout: "1500000u" });

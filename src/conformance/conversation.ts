@@ -2,7 +2,7 @@ import type { Contract, Entry, Filter, Message } from "../core/contract.js";
 import { sequenceOf, tokenOf } from "../core/contract.js";
 import type { MonitorStream, StreamEnd, StreamEvent } from "../core/stream.js";
 import type { TimelineNote } from "../core/timeline.js";
-import { fail } from "../core/verdict.js";
+import { fail, notApplicable } from "../core/verdict.js";
 
 /** One entry as it came. */
 export interface Arrival {
@@ -53,6 +53,8 @@ export interface Conversation {
   cancel(): void;
   pause(): void;
   resume(): void;
+  /** Whether it ever stopped reading. */
+  readonly hasPaused: boolean;
   /** Marks an arrival as the offence in the timeline. */
   accuse(arrival: Arrival, why: string): void;
 }
@@ -68,6 +70,7 @@ export function createConversation(host: ConversationHost, label: string): { con
   let end: StreamEnd | undefined;
   let endedAtMicros: number | undefined;
   let filter: Filter | undefined;
+  let hasPaused = false;
   let slot = 0;
   let lastPut: Promise<void> = Promise.resolve();
   let stream: MonitorStream | undefined;
@@ -166,6 +169,9 @@ export function createConversation(host: ConversationHost, label: string): { con
       return filter;
     },
     async send(next) {
+      if (filter !== undefined && contract.semantics.update === "additive") {
+        notApplicable("filters of this monitor add up: none replaces the one before it");
+      }
       slot += 1;
       const messages = filter === undefined ? [...contract.prelude, ...contract.opening(next, slot)] : contract.updating(filter, next, slot);
       filter = next;
@@ -182,7 +188,11 @@ export function createConversation(host: ConversationHost, label: string): { con
       host.record({ stream: label, direction: "sent", what: "cancel" });
       opened().cancel();
     },
+    get hasPaused() {
+      return hasPaused;
+    },
     pause() {
+      hasPaused = true;
       local("stops reading");
       opened().pause();
     },

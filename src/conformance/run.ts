@@ -49,6 +49,13 @@ export interface RunOutcome {
   readonly targetDied: boolean;
 }
 
+/** What others stand on comes first, so that they need not wait for what is known not to come. */
+function byRank(tasks: readonly Task[]): Task[] {
+  const basic = new Set(tasks.flatMap(({ check }) => check.dependsOn ?? []));
+  const rank = ({ check }: Task): number => (basicChecks.includes(check.id) ? 0 : basic.has(check.id) ? 1 : 2);
+  return tasks.toSorted((a, b) => rank(a) - rank(b));
+}
+
 /** The behaviours that a session itself stands on. */
 const basicChecks: readonly string[] = ["first-filter/takes-effect", "filter-updates/takes-effect", "eof/while-idle"];
 
@@ -124,22 +131,27 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
     options.onRecord?.(record, records.length, options.tasks.length);
   };
 
-  const together = options.tasks.filter(({ check }) => check.exclusive !== true && check.last !== true);
+  const shared = options.tasks.filter(({ check }) => check.exclusive !== true && check.last !== true);
   const alone = options.tasks.filter(({ check }) => check.exclusive === true && check.last !== true);
-  const last = options.tasks.filter(({ check }) => check.last === true);
-  // What others stand on comes first, so that they need not wait for what is known not to come.
-  const basic = new Set([...basicChecks, ...options.tasks.flatMap(({ check }) => check.dependsOn ?? [])]);
-  const rank = ({ check }: Task): number => (check.slow === true ? 0 : basicChecks.includes(check.id) ? 1 : basic.has(check.id) ? 2 : 3);
-  const queue = together.toSorted((a, b) => rank(a) - rank(b));
+  const counting = ({ check }: Task): boolean => check.needs?.includes("probe") === true;
+  const inTurn = async (tasks: readonly Task[]): Promise<void> => {
+    for (const task of tasks) {
+      await perform(task);
+    }
+  };
+  // Those that mostly wait begin at once and end when they end; only what counts the server's streams must not meet them.
+  const waiting = Promise.all(shared.filter(({ check }) => check.slow === true).map((task) => perform(task)));
+  const queue = byRank(shared.filter(({ check }) => check.slow !== true));
   const worker = async (): Promise<void> => {
     for (let task = queue.shift(); task !== undefined; task = queue.shift()) {
       await perform(task);
     }
   };
   await Promise.all(Array.from({ length: Math.max(1, options.jobs ?? 6) }, worker));
-  for (const task of [...alone, ...last]) {
-    await perform(task);
-  }
+  await inTurn(alone.filter((task) => !counting(task)));
+  await waiting;
+  await inTurn(alone.filter(counting));
+  await inTurn(options.tasks.filter(({ check }) => check.last === true));
   // What our own lateness may have decided is asked once more, with nothing else running.
   for (const task of again) {
     await perform(task, true);
@@ -162,12 +174,18 @@ async function attempt(context: RunContext, task: Task, options: RunOptions, pro
 }
 
 /** In words, when a verdict against the target rests on waits in which this process itself was late for long. */
-function spoiltByLateness({ verdict, session }: Outcome): string | undefined {
+function spoiltByLateness({ verdict, session, outran }: Outcome): string | undefined {
   if (verdict.status === "broken") {
     return verdict.cause.startsWith("the harness's own loop was late") ? verdict.cause : undefined;
   }
   const lateMs = session?.waiter.lateInVainMs ?? 0;
-  if ((verdict.status !== "failed" && verdict.status !== "warned") || lateMs < 300) {
+  if (verdict.status !== "failed" && verdict.status !== "warned") {
+    return undefined;
+  }
+  if (outran === true) {
+    return `the server ended a stream as too slow a reader although the check read all the time (${verdict.actual}): the machine is too busy to tell`;
+  }
+  if (lateMs < 300) {
     return undefined;
   }
   return `the harness's own loop was late by ${Math.round(lateMs)} ms while it waited in vain (${verdict.actual}): the machine is too busy to tell`;
@@ -179,6 +197,7 @@ interface Outcome {
   readonly elapsedMs: number;
   readonly session?: Session;
   readonly ends?: readonly string[];
+  readonly outran?: boolean;
 }
 
 async function performOnce(context: RunContext, task: Task, signal: AbortSignal | undefined, problem: (text: string) => void): Promise<Outcome> {
@@ -221,8 +240,9 @@ async function performOnce(context: RunContext, task: Task, signal: AbortSignal 
   }
   const elapsedMs = performance.now() - startMs;
   const ends = owned.ends();
+  const outran = owned.outran;
   await owned.close();
-  return { verdict, basis, elapsedMs, session, ends };
+  return { verdict, basis, elapsedMs, session, ends, outran };
 }
 
 /** The verdict of a check that needs what is not there. */

@@ -106,6 +106,8 @@ export interface OwnedSession {
   readonly session: Session;
   /** How the streams ended, in the order in which they were opened. */
   ends(): string[];
+  /** Whether the server ended, as too slow a reader, a stream on which the check never stopped reading: then it was us who were slow. */
+  readonly outran: boolean;
   close(): Promise<void>;
 }
 
@@ -336,6 +338,9 @@ export function createSession(context: RunContext, transport: Transport, seed: n
 
   return {
     session,
+    get outran() {
+      return contract.semantics.overflow === "end" && conversations.some((conversation) => !conversation.hasPaused && conversation.end?.kind === "rejected" && (conversation.end.code === 8 || conversation.end.code === 1013));
+    },
     ends: () => conversations.map((conversation) => (conversation.end === undefined ? "open" : conversation.end.native)),
     async close() {
       for (const close of closers.reverse()) {
