@@ -62,7 +62,7 @@ export const grpcFaults = {
     reach: "connection",
   },
   "deadline-ignored": {
-    sentence: "grpc-timeout is not looked at.",
+    sentence: "The deadline in grpc-timeout is not looked at.",
     seam: "grpc-call.ts",
     caughtBy: ["cancellation/grpc-deadline-enforced"],
   },
@@ -107,7 +107,7 @@ export const grpcFaults = {
     caughtBy: ["bad-input/grpc-unknown-encoding"],
   },
   "message-in-raw-utf8": {
-    sentence: "grpc-message carries UTF-8 as it is.",
+    sentence: "A status message is sent as UTF-8, as it is.",
     seam: "grpc-call.ts",
     caughtBy: ["bad-input/grpc-message-percent-encoded"],
   },
@@ -126,7 +126,7 @@ export const grpcFaults = {
   },
   "calls-over-limit-swallowed": {
     sentence: "Calls above the advertised limit are neither refused nor served.",
-    seam: "grpc-server.ts",
+    seam: "grpc-server.ts, http2",
     caughtBy: ["isolation/grpc-stream-limit"],
     http2: () => ({
       // The library refuses such calls by itself, so it must not know of the limit that the client is told.
