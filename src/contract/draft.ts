@@ -27,7 +27,7 @@ const anyToken = "hc-0123456789ab";
 
 /** Fields that a template has a placeholder for, `{token}` and `{namespace}` excluded. */
 export function placeholdersOf(template: string): { readonly fields: readonly string[]; readonly hasToken: boolean } {
-  const names = new Set([...template.matchAll(/\{([A-Za-z_][\w.-]*)(?::number)?\}/g)].map((found) => found[1] ?? ""));
+  const names = new Set([...template.matchAll(/\{([A-Za-z_][\w.-]*)(?::(?:number|base64))?\}/g)].map((found) => found[1] ?? ""));
   const hasToken = names.delete("token");
   names.delete("namespace");
   return { fields: [...names], hasToken };

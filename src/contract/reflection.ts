@@ -23,9 +23,13 @@ const mostBytes = 16 * 1024 * 1024;
 /** What of grpc/reflection/v1/reflection.proto is needed, and of a file's descriptor; v1alpha has the same numbers. */
 const types = protobuf.Root.fromJSON({
   nested: {
-    Request: { fields: { file_by_filename: { id: 3, type: "string" }, file_containing_symbol: { id: 4, type: "string" } } },
-    Response: { fields: { files: { id: 4, type: "Files" }, error: { id: 7, type: "Refusal" } } },
+    Request: {
+      fields: { list_services: { id: 7, type: "string" }, file_by_filename: { id: 3, type: "string" }, file_containing_symbol: { id: 4, type: "string" } },
+    },
+    Response: { fields: { files: { id: 4, type: "Files" }, services: { id: 6, type: "Services" }, error: { id: 7, type: "Refusal" } } },
     Files: { fields: { file_descriptor_proto: { id: 1, type: "bytes", rule: "repeated" } } },
+    Services: { fields: { service: { id: 1, type: "Service", rule: "repeated" } } },
+    Service: { fields: { name: { id: 1, type: "string" } } },
     Refusal: { fields: { error_code: { id: 1, type: "int32" }, error_message: { id: 2, type: "string" } } },
     FileHead: { fields: { name: { id: 1, type: "string" }, dependency: { id: 3, type: "string", rule: "repeated" } } },
     FileSet: { fields: { file: { id: 1, type: "bytes", rule: "repeated" } } },
@@ -37,7 +41,22 @@ const types = protobuf.Root.fromJSON({
  * @returns the bytes of a FileDescriptorSet.
  * @throws HarnessError `contract` when it serves no reflection or does not know a service, `unreachable` when it does not answer.
  */
-export async function askReflection(address: ReflectionAddress, services: readonly string[]): Promise<Uint8Array> {
+export function askReflection(address: ReflectionAddress, services: readonly string[]): Promise<Uint8Array> {
+  return converse(address, (call) => collectFiles(call, services));
+}
+
+/**
+ * Asks a server by gRPC reflection for the names of its services.
+ * @throws HarnessError as askReflection does.
+ */
+export function listServices(address: ReflectionAddress): Promise<readonly string[]> {
+  return converse(address, async (call) => (await questioner(call)({ list_services: "*" })).services?.service.map(({ name }) => name) ?? []);
+}
+
+type ReflectionCall = ClientDuplexStream<Uint8Array, Buffer>;
+
+/** Opens the reflection stream in the version that the server has, and lets `use` ask on it. */
+async function converse<T>(address: ReflectionAddress, use: (call: ReflectionCall) => Promise<T>): Promise<T> {
   const grpc = await import("@grpc/grpc-js");
   const { tls } = address;
   const pem = (text: string | undefined): Buffer | null => (text === undefined ? null : Buffer.from(text));
@@ -61,7 +80,7 @@ export async function askReflection(address: ReflectionAddress, services: readon
   const deadline = Date.now() + (address.timeoutMs ?? 5000);
   try {
     for (const version of ["v1", "v1alpha"]) {
-      const call: ClientDuplexStream<Uint8Array, Buffer> = client.makeBidiStreamRequest(
+      const call: ReflectionCall = client.makeBidiStreamRequest(
         `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
         (bytes: Uint8Array) => Buffer.from(bytes),
         (bytes: Buffer) => bytes,
@@ -69,7 +88,7 @@ export async function askReflection(address: ReflectionAddress, services: readon
         { deadline },
       );
       try {
-        return await collectFiles(call, services);
+        return await use(call);
       } catch (thrown) {
         const { code } = thrown as Partial<ServiceError>;
         if (code === undefined) {
@@ -102,7 +121,7 @@ function refused(address: ReflectionAddress, why: string): HarnessError {
 }
 
 /** Asks for the services' files, then for what these import, one question at a time. */
-async function collectFiles(call: ClientDuplexStream<Uint8Array, Buffer>, services: readonly string[]): Promise<Uint8Array> {
+async function collectFiles(call: ReflectionCall, services: readonly string[]): Promise<Uint8Array> {
   const ask = questioner(call);
   const files = new Map<string, Uint8Array>();
   const wanted = new Set<string>();
@@ -121,11 +140,11 @@ async function collectFiles(call: ClientDuplexStream<Uint8Array, Buffer>, servic
     }
   };
   for (const service of services) {
-    keep(await ask({ file_containing_symbol: service }));
+    keep(filesOf(await ask({ file_containing_symbol: service })));
   }
   for (const name of wanted) {
     if (!files.has(name)) {
-      keep(await ask({ file_by_filename: name }));
+      keep(filesOf(await ask({ file_by_filename: name })));
     }
   }
   return types
@@ -134,7 +153,17 @@ async function collectFiles(call: ClientDuplexStream<Uint8Array, Buffer>, servic
     .finish();
 }
 
-function questioner(call: ClientDuplexStream<Uint8Array, Buffer>): (question: object) => Promise<readonly Uint8Array[]> {
+interface ReflectionAnswer {
+  readonly files?: { readonly file_descriptor_proto: readonly Uint8Array[] } | null;
+  readonly services?: { readonly service: readonly { readonly name: string }[] } | null;
+  readonly error?: { readonly error_message: string } | null;
+}
+
+function filesOf({ files }: ReflectionAnswer): readonly Uint8Array[] {
+  return files?.file_descriptor_proto ?? [];
+}
+
+function questioner(call: ReflectionCall): (question: object) => Promise<ReflectionAnswer> {
   let settle: { readonly resolve: (answer: Buffer) => void; readonly reject: (error: Error) => void } | undefined;
   let over: Error | undefined;
   const end = (error: Error): void => {
@@ -153,13 +182,11 @@ function questioner(call: ClientDuplexStream<Uint8Array, Buffer>): (question: ob
       }
       call.write(types.lookupType("Request").encode(question).finish());
     });
-    const { files, error } = types.lookupType("Response").decode(answer) as unknown as {
-      readonly files?: { readonly file_descriptor_proto: readonly Uint8Array[] };
-      readonly error?: { readonly error_message: string };
-    };
+    const decoded = types.lookupType("Response").decode(answer) as unknown as ReflectionAnswer;
+    const { error } = decoded;
     if (error !== undefined && error !== null) {
       throw new Refusal(`asked for ${Object.values(question).join()} it says "${error.error_message}"`);
     }
-    return files?.file_descriptor_proto ?? [];
+    return decoded;
   };
 }

@@ -5,7 +5,9 @@ const text = z.string().min(1);
 const duration = z.string().regex(durationPattern, 'expected a duration such as "2s", "500ms" or "1m"');
 const cel = text.describe("A CEL expression.");
 const message = z.record(z.string(), z.unknown()).describe("One message: field names and values as the monitor has them.");
-const template = message.describe('One message; "$filter", "$filter.field", "$slot", "$old" and "$namespace" in its texts are filled in.');
+const template = message.describe(
+  'One message; "$filter", "$filter.field", "${filter.field:base64}", "$from", "$slot", "$old" and "$namespace" in its texts are filled in.',
+);
 const path = text.describe('Names from a message inwards, joined by dots: "kv.mod_revision".');
 const grpcStatuses = z.array(z.int().min(0).max(16)).describe("gRPC status codes, best first.");
 const wsCodes = z.array(z.int().min(1000).max(4999)).describe("WebSocket close codes, best first.");
@@ -119,7 +121,7 @@ const producer = z.union([
   z.strictObject({
     http: z.string().regex(/^[A-Z]+ \//, 'expected "METHOD /path"'),
     body: text.describe(
-      "Body; {field} is replaced by an entry's value, {token} by a text that no other entry has; a text that is {field:number} becomes a number. A JSON list is repeated for several entries.",
+      "Body; {field} is replaced by an entry's value, {token} by a text that no other entry has; a text that is {field:number} becomes a number, {field:base64} its base64. A JSON list is repeated for several entries.",
     ),
     "content-type": text.default("application/json"),
     sequences: sequences.optional(),

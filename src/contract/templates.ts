@@ -13,8 +13,8 @@ export interface TemplateVariables {
 }
 
 const names = "filter|from|slot|old|namespace|message";
-/** `$name.path`, or `${name.path}` where a letter follows. */
-const reference = new RegExp(`\\$(?:(${names})((?:\\.\\w+)*)(?!\\w)|\\{(${names})((?:\\.\\w+)*)\\})`, "g");
+/** `$name.path`; `${name.path}` where a letter follows; `${name.path:base64}` for the base64 of its text. */
+const reference = new RegExp(`\\$(?:(${names})((?:\\.\\w+)*)(?!\\w)|\\{(${names})((?:\\.\\w+)*)(:base64)?\\})`, "g");
 const wholeReference = new RegExp(`^(?:${reference.source})$`);
 
 /** Names that begin with `$` in a template's texts and mean nothing, each with the path to it. */
@@ -67,21 +67,20 @@ function fillText(text: string, variables: TemplateVariables): unknown {
   }
   const whole = wholeReference.exec(text);
   if (whole !== null) {
-    return lookUp(whole[1] ?? whole[3] ?? "", whole[2] ?? whole[4] ?? "", variables);
+    return lookUp(whole.slice(1), variables);
   }
   return text
     .split("$$")
-    .map((part) =>
-      part.replaceAll(reference, (_, name?: string, path?: string, braced?: string, bracedPath?: string) =>
-        inText(lookUp(name ?? braced ?? "", path ?? bracedPath ?? "", variables)),
-      ),
-    )
+    .map((part) => part.replaceAll(reference, (_, ...groups: (string | undefined)[]) => inText(lookUp(groups, variables))))
     .join("$");
 }
 
-function lookUp(name: string, path: string, variables: TemplateVariables): unknown {
-  const value = variables[name as keyof TemplateVariables];
-  return path === "" ? value : valueAtPath(value, path.slice(1));
+/** The value of a reference, of which these are the groups. */
+function lookUp([name, path, braced, bracedPath, base64]: readonly (string | undefined)[], variables: TemplateVariables): unknown {
+  const found = variables[(name ?? braced) as keyof TemplateVariables];
+  const inner = (path ?? bracedPath ?? "").slice(1);
+  const value = inner === "" ? found : valueAtPath(found, inner);
+  return base64 === undefined || value === undefined || value === null ? value : Buffer.from(inText(value)).toString("base64");
 }
 
 function inText(value: unknown): string {

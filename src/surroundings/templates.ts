@@ -8,12 +8,15 @@ export function placeholderValues(draft: EntryDraft, rules: EntryRules): Readonl
   return { ...draft, token };
 }
 
-const placeholder = /\{([A-Za-z_][\w.-]*)(?::number)?\}/g;
+const placeholder = /\{([A-Za-z_][\w.-]*)(?::(number|base64))?\}/g;
 const wholeNumber = /^\{([A-Za-z_][\w.-]*):number\}$/;
 
-/** Fills `{name}` in a text; `quote` says how a value is written there. A placeholder without a value is left as it is: it may be literal. */
+/** Fills `{name}` in a text, and `{name:base64}` with the value's base64; `quote` says how a value is written there. A placeholder without a value is left as it is: it may be literal. */
 export function fillText(template: string, values: Readonly<Record<string, string>>, quote: (value: string) => string = (value) => value): string {
-  return template.replaceAll(placeholder, (whole, name: string) => (Object.hasOwn(values, name) ? quote(values[name] ?? "") : whole));
+  return template.replaceAll(placeholder, (whole, name: string, form?: string) => {
+    const value = Object.hasOwn(values, name) ? values[name] : undefined;
+    return value === undefined ? whole : quote(form === "base64" ? Buffer.from(value).toString("base64") : value);
+  });
 }
 
 /** Fills `{name}` in all texts of a JSON value; a text that is `{name:number}` becomes a number. */

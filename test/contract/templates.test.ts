@@ -18,6 +18,13 @@ t.test("references inside a text are written into it, and two dollars are one", 
   });
 });
 
+t.test("a text can be written as base64", async (t) => {
+  t.same(fillTemplate({ a: "${filter.key:base64}", b: "k=${filter.key:base64};", c: "${filter.absent:base64}" }, { filter: { key: "/a" } }), {
+    a: "L2E=",
+    b: "k=L2E=;",
+  });
+});
+
 t.test("what a peer sends is not filled in again", async (t) => {
   t.same(fillTemplate({ nonce: "$message.nonce" }, { message: { nonce: "$slot" } }), { nonce: "$slot" });
 });

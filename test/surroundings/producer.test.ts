@@ -47,11 +47,11 @@ t.test("a JSON list is repeated, values are escaped, anything else is one reques
   await text?.produce(drafts.slice(0, 1));
   t.equal(bodies.at(-1), "warn one");
   const number = createProducer(
-    withProducer({ kind: "http", method: "POST", path: "/x", body: '[{"n":"{level:number}","m":"{token}"}]', contentType: "application/json" }),
+    withProducer({ kind: "http", method: "POST", path: "/x", body: '[{"n":"{level:number}","m":"{token:base64}"}]', contentType: "application/json" }),
     { httpOrigin: origin },
   );
   await number?.produce([{ level: "3", message: "x" }]);
-  t.equal(bodies.at(-1), '[{"n":3,"m":"x"}]');
+  t.equal(bodies.at(-1), '[{"n":3,"m":"eA=="}]');
   await number?.close();
   await Promise.all([list?.close(), single?.close(), text?.close()]);
 });
