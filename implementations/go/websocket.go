@@ -23,7 +23,8 @@ import (
 // Close frame comes behind it.
 const drainWithin = 10 * time.Second
 
-// How long the client has for its half of the closing handshake.
+// How long the client has for its half of the closing handshake before the
+// server closes its half of the connection; the library closes all of it after 5 s.
 const closeWithin = 700 * time.Millisecond
 
 type tcpConnection struct{}
@@ -71,9 +72,11 @@ func (m *monitor) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	case <-within.C:
 	case <-m.stopping.Done():
 	}
-	tcp := r.Context().Value(tcpConnection{}).(net.Conn)
-	cut := time.AfterFunc(closeWithin, func() { _ = tcp.Close() })
-	defer cut.Stop()
+	// Only our half is closed, and what comes is still read: closing both would reset the
+	// connection, and a client that is behind would lose entries and the Close frame.
+	tcp := r.Context().Value(tcpConnection{}).(*net.TCPConn)
+	enough := time.AfterFunc(closeWithin, func() { _ = tcp.CloseWrite() })
+	defer enough.Stop()
 	code, text := closeOf(reason)
 	_ = connection.Close(code, text)
 }

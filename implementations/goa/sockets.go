@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -18,8 +19,12 @@ import (
 // before the connection is cut.
 const drainWithin = 10 * time.Second
 
-// How long the client has for its half of the closing handshake.
-const closeWithin = 700 * time.Millisecond
+// How long the client has for its half of the closing handshake before the
+// server closes its half of the connection, and before it closes all of it.
+const (
+	closeWithin  = 700 * time.Millisecond
+	lingerWithin = 5 * time.Second
+)
 
 // sockets closes the WebSockets that Goa's generated server leaves open: its
 // handler just returns when the service does, and the stream's own Close knows
@@ -103,15 +108,19 @@ func (s *socket) close() {
 	s.awaitClient(code)
 }
 
-// awaitClient reads on, so that the client gets the Close frame rather than a
-// reset, until it has answered, has gone or has had its time.
+// awaitClient reads on until the client has answered, has gone or has had its
+// time: a connection that is closed with something unread is reset, and a
+// client that is behind would lose entries and the Close frame.
 func (s *socket) awaitClient(code int) {
-	_ = s.connection.SetReadDeadline(time.Now().Add(closeWithin))
-	waitAtMost(s.read, closeWithin)
+	tcp := s.connection.NetConn().(*net.TCPConn)
+	enough := time.AfterFunc(closeWithin, func() { _ = tcp.CloseWrite() })
+	defer enough.Stop()
+	_ = s.connection.SetReadDeadline(time.Now().Add(lingerWithin))
+	waitAtMost(s.read, lingerWithin)
 	switch code {
 	case websocket.CloseMessageTooBig, websocket.CloseProtocolError:
 		// gorilla reads nothing after these
-		_, _ = io.Copy(io.Discard, s.connection.NetConn())
+		_, _ = io.Copy(io.Discard, tcp)
 	default:
 		for {
 			if _, _, err := s.connection.NextReader(); err != nil {

@@ -9,8 +9,10 @@ const MAX_FILTER_BYTES = 64 * 1024;
 // before the connection is cut.
 const DRAIN_WITHIN_MS = 10_000;
 
-// How long the client has for its half of the closing handshake.
+// How long the client has for its half of the closing handshake before the server
+// closes its half of the connection, and before it closes all of it.
 const CLOSE_WITHIN_MS = 700;
+const LINGER_WITHIN_MS = 5000;
 
 const CODE_OF = {
   [END.client]: 1000,
@@ -28,7 +30,7 @@ export function serveWebSockets(context, httpServer) {
     maxPayload: MAX_FILTER_BYTES,
     perMessageDeflate: false,
     handleProtocols: () => false,
-    closeTimeout: CLOSE_WITHIN_MS,
+    closeTimeout: LINGER_WITHIN_MS,
   });
   httpServer.on("upgrade", (request, socket, head) => {
     socket.on("error", () => socket.destroy());
@@ -37,7 +39,7 @@ export function serveWebSockets(context, httpServer) {
     } else if (request.headers["sec-websocket-version"] !== "13") {
       refuse(socket, "426 Upgrade Required", "Sec-WebSocket-Version: 13\r\n"); // the library would take version 8, too
     } else {
-      server.handleUpgrade(request, socket, head, (webSocket) => monitor(context, webSocket));
+      server.handleUpgrade(request, socket, head, (webSocket) => monitor(context, webSocket, socket));
     }
   });
   return server;
@@ -47,7 +49,7 @@ function refuse(socket, status, headers = "") {
   socket.end(`HTTP/1.1 ${status}\r\n${headers}Connection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
-function monitor(context, webSocket) {
+function monitor(context, webSocket, socket) {
   const { bugs } = context;
   let sending = Promise.resolve();
   const stream = serveStream(context, {
@@ -60,7 +62,7 @@ function monitor(context, webSocket) {
       sending.catch(() => {});
       return undefined;
     },
-    close: (end, text) => void closeBehind(sending, webSocket, end, text),
+    close: (end, text) => void closeBehind(sending, webSocket, socket, end, text),
   });
   webSocket.on("message", (data, isBinary) => {
     if (stream.ended) return;
@@ -95,12 +97,17 @@ function checkTypes(filter) {
   if (!isText(filter.contains)) throw new TypeError("contains must be a string");
 }
 
-/** Sends Close behind an entry that a slow reader has half of. */
-async function closeBehind(sending, webSocket, end, text) {
+/**
+ * Sends Close behind an entry that a slow reader has half of. Where the client doesn't answer, only
+ * our half is closed: closing both would reset the connection under a client that is behind.
+ */
+async function closeBehind(sending, webSocket, socket, end, text) {
   if (end === END.gone) return; // the library has answered, or there is nobody to answer
   const cut = setTimeout(() => webSocket.terminate(), DRAIN_WITHIN_MS);
   cut.unref();
   await sending.catch(() => {});
   clearTimeout(cut);
   webSocket.close(CODE_OF[end], text.slice(0, 100));
+  const enough = setTimeout(() => socket.end(), CLOSE_WITHIN_MS);
+  socket.once("close", () => clearTimeout(enough));
 }

@@ -15,8 +15,10 @@ MAX_FILTER_BYTES = 64 << 10
 # How long what was sent may take to leave after the stream has ended, before the connection is cut.
 DRAIN_WITHIN_S = 10
 
-# How long the client has for its half of the closing handshake.
+# How long the client has for its half of the closing handshake before the server closes its half of
+# the connection, and before it closes all of it.
 CLOSE_WITHIN_S = 0.7
+LINGER_WITHIN_S = 5
 
 
 class Refused(Exception):
@@ -36,7 +38,7 @@ def route(monitor: Monitor) -> web.RouteDef:
         if request.headers.get("Sec-WebSocket-Version", "13") != "13":  # aiohttp would take 7 and 8, too
             return web.Response(status=426, headers={"Sec-WebSocket-Version": "13"})
         # aiohttp refuses a message of max_msg_size bytes
-        socket = web.WebSocketResponse(max_msg_size=MAX_FILTER_BYTES + 1, compress=False, timeout=CLOSE_WITHIN_S)
+        socket = web.WebSocketResponse(max_msg_size=MAX_FILTER_BYTES + 1, compress=False, timeout=LINGER_WITHIN_S)
         await socket.prepare(request)
         try:
             await monitor.serve(filters_of(socket, monitor.bugs.empty_is_none), sender_of(socket))
@@ -97,11 +99,19 @@ def sender_of(socket: web.WebSocketResponse):
 
 
 async def close(socket: web.WebSocketResponse, request: web.Request, code: int, reason: str = "") -> None:
-    """Sends Close behind what was sent, and cuts the connection of a client that takes none of it."""
+    """Sends Close behind what was sent.
+
+    Where the client doesn't answer, only our half of the connection is closed: closing both would
+    reset it under a client that is behind. One that takes nothing at all is cut.
+    """
     transport = request.transport
+    if transport is None:
+        return
+    enough = asyncio.get_running_loop().call_later(CLOSE_WITHIN_S, transport.write_eof)
     try:
         async with asyncio.timeout(DRAIN_WITHIN_S):
             await socket.close(code=code, message=reason.encode()[:100])
     except TimeoutError:
-        if transport is not None:
-            transport.abort()
+        transport.abort()
+    finally:
+        enough.cancel()
