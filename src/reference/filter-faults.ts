@@ -159,7 +159,6 @@ export const filterFaults = {
   },
 } as const satisfies Record<string, Fault>;
 
-
 function sharedFilter(keyOf: (stream: Subscription, index: number) => unknown): NonNullable<ReturnType<NonNullable<Fault["stream"]>>> {
   const filters = new Map<unknown, Filter>();
   let streams = 0;
@@ -182,4 +181,3 @@ function withoutTime(entry: LogEntry): Encoded {
     json: Buffer.from(JSON.stringify({ sequence, level, source, message })),
   };
 }
-

@@ -26,12 +26,7 @@ const contextError: Ending = { status: grpcStatus.unknown, closeCode: 1011, deta
 const TRAILERS_POLL_MS = 1;
 
 /** Serves one HTTP/2 request: a monitor call, or the refusal of anything else. */
-export function serveGrpcCall(
-  stream: ServerHttp2Stream,
-  headers: IncomingHttpHeaders,
-  service: MonitorService,
-  bypass: Http2Bypass | undefined,
-): void {
+export function serveGrpcCall(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, service: MonitorService, bypass: Http2Bypass | undefined): void {
   stream.on("error", () => undefined);
   // A client that is gone before its headers were handled is no call.
   if (stream.destroyed) return;
@@ -120,10 +115,7 @@ class GrpcCall implements Outlet {
   #respond(): void {
     if (this.#responded) return;
     this.#responded = true;
-    this.#stream.respond(
-      { ":status": 200, "content-type": "application/grpc", "grpc-accept-encoding": "identity,gzip" },
-      { waitForTrailers: true },
-    );
+    this.#stream.respond({ ":status": 200, "content-type": "application/grpc", "grpc-accept-encoding": "identity,gzip" }, { waitForTrailers: true });
   }
 
   #close(): void {

@@ -3,9 +3,7 @@ import { gunzipSync } from "node:zlib";
 import { endings, grpcStatus, type Ending } from "./ending.js";
 
 /** One message taken out of the DATA of a call, or why there will be no more. */
-export type MessageReading =
-  | { readonly kind: "message"; readonly bytes: Buffer }
-  | { readonly kind: "refused"; readonly ending: Ending };
+export type MessageReading = { readonly kind: "message"; readonly bytes: Buffer } | { readonly kind: "refused"; readonly ending: Ending };
 
 export interface MessageReaderOptions {
   /** Largest message, in bytes after decompression. */

@@ -15,10 +15,7 @@ export type CallRequest =
   | { readonly kind: "not-grpc"; readonly httpStatus: number };
 
 /** Judges the headers of a call in the order of grpc-go: HTTP first, then credentials, then gRPC's own headers. */
-export function readCallRequest(
-  headers: IncomingHttpHeaders,
-  options: { readonly token: string | undefined; readonly faults: Faults },
-): CallRequest {
+export function readCallRequest(headers: IncomingHttpHeaders, options: { readonly token: string | undefined; readonly faults: Faults }): CallRequest {
   const { token, faults } = options;
   if (headers[":method"] !== "POST") return { kind: "not-grpc", httpStatus: 405 };
   if (!isGrpc(headers["content-type"])) {

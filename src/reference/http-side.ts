@@ -91,8 +91,7 @@ function statsJson(service: MonitorService): object {
 
 function metricsText(service: MonitorService): string {
   const stats = readStats(service);
-  const gauge = (name: string, help: string, value: number): string =>
-    `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${name} ${value}\n`;
+  const gauge = (name: string, help: string, value: number): string => `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${name} ${value}\n`;
   return (
     gauge("logger_open_streams", "Monitor streams opened and not released.", stats.openStreams) +
     gauge("process_resident_memory_bytes", "Resident memory size in bytes.", stats.rssBytes) +

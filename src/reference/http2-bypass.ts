@@ -21,7 +21,7 @@ export class Http2Bypass {
 
   constructor(connection: Duplex) {
     this.#tap = new FrameTap(connection);
-    this.duplex = this.#tap as Duplex;
+    this.duplex = this.#tap;
     const inbound = new FrameSplitter(frameBytes);
     const outbound = new FrameSplitter(frameBytes);
     this.#tap.follow({
@@ -105,4 +105,3 @@ export class Http2Bypass {
     }
   }
 }
-

@@ -60,7 +60,10 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   server.prependListener("connection", (socket: Socket) => {
     track(socket);
     if (options.faults.has("silent-handshake-kept")) return;
-    timers.set(peerOf(socket), setTimeout(() => socket.destroy(), options.handshakeTimeoutMs));
+    timers.set(
+      peerOf(socket),
+      setTimeout(() => socket.destroy(), options.handshakeTimeoutMs),
+    );
   });
   await listening(server, options);
   return {

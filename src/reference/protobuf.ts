@@ -1,7 +1,5 @@
 /** One field of a protobuf message as it stands on the wire: only what the two messages of the contract need. */
-export type WireField =
-  | { readonly number: number; readonly kind: "bytes"; readonly bytes: Buffer }
-  | { readonly number: number; readonly kind: "other" };
+export type WireField = { readonly number: number; readonly kind: "bytes"; readonly bytes: Buffer } | { readonly number: number; readonly kind: "other" };
 
 /** The bytes are not a protobuf message. */
 export class ProtobufError extends Error {

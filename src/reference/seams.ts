@@ -42,12 +42,7 @@ export type StreamSeams = { readonly [Seam in keyof SeamValues]?: Detour<SeamVal
 export type SeamFactory = (subscription: Subscription) => StreamSeams;
 
 /** Takes a value through a seam. */
-export function pass<Seam extends keyof SeamValues>(
-  seams: StreamSeams,
-  seam: Seam,
-  value: SeamValues[Seam],
-  step: (value: SeamValues[Seam]) => void,
-): void {
+export function pass<Seam extends keyof SeamValues>(seams: StreamSeams, seam: Seam, value: SeamValues[Seam], step: (value: SeamValues[Seam]) => void): void {
   const detour = seams[seam] as Detour<SeamValues[Seam]> | undefined;
   if (detour === undefined) step(value);
   else detour(value, step);

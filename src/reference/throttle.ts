@@ -33,7 +33,7 @@ export class Throttle {
       this.#waiting.shift()?.();
     }
     if (this.#waiting.length === 0) this.#permits = Math.min(this.#permits, this.#burst);
-    else this.#timer ??= setTimeout(() => this.#tick(), TICK_MS).unref();
+    else if (this.#timer === undefined) this.#timer = setTimeout(() => this.#tick(), TICK_MS).unref();
   }
 
   #tick(): void {

@@ -16,11 +16,7 @@ export interface UpgradeRefusal {
  * Judges an opening handshake (RFC 6455 §4.2.1); undefined: it may be upgraded. Credentials and origin are judged
  * here as well, so that no stream exists before they are.
  */
-export function refusalOfUpgrade(
-  request: IncomingMessage,
-  service: MonitorService,
-  allowedOrigins: readonly string[] | undefined,
-): UpgradeRefusal | undefined {
+export function refusalOfUpgrade(request: IncomingMessage, service: MonitorService, allowedOrigins: readonly string[] | undefined): UpgradeRefusal | undefined {
   const { headers } = request;
   const { faults } = service;
   if (pathOf(request) !== MONITOR_PATH && !faults.has("any-path-upgraded")) return refuse(404, "no such path");

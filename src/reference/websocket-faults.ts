@@ -32,7 +32,8 @@ export const webSocketFaults = {
     caughtBy: ["opening/ws-subprotocol-not-invented"],
   },
   "upgrade-waits-for-entry": {
-    sentence: "The upgrade is answered with the first thing to send, which without a filter is a heartbeat seconds later (Goa upgrades in the first Send or Recv).",
+    sentence:
+      "The upgrade is answered with the first thing to send, which without a filter is a heartbeat seconds later (Goa upgrades in the first Send or Recv).",
     seam: "websocket-server.ts",
     caughtBy: ["opening/ws-upgrade-before-entries"],
   },

@@ -158,8 +158,9 @@ function bulkWriterOf(socket: Duplex): BulkWriter {
 }
 
 /** A Close reason that fits: cut between two characters. */
-function truncateReason(reason: string): string {
-  let cut = reason;
-  while (Buffer.byteLength(cut) > REASON_LIMIT_BYTES) cut = [...cut].slice(0, -1).join("");
-  return cut;
+function truncateReason(reason: string): Buffer {
+  const bytes = Buffer.from(reason);
+  let end = Math.min(bytes.length, REASON_LIMIT_BYTES);
+  while (end < bytes.length && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
+  return bytes.subarray(0, end);
 }

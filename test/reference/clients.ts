@@ -1,6 +1,6 @@
 import { connect, type ClientHttp2Session, type ClientHttp2Stream, type OutgoingHttpHeaders } from "node:http2";
 import { connect as connectTcp, type Socket } from "node:net";
-import WebSocket from "ws";
+import { WebSocket, type ClientOptions } from "ws";
 
 import type { ReferenceServer } from "../../src/reference/server.js";
 
@@ -190,7 +190,7 @@ export class WebSocketClient {
   httpStatus: number | undefined;
   readonly changed = new Condition();
 
-  constructor(server: ReferenceServer, options: WebSocket.ClientOptions = {}, protocols: readonly string[] = []) {
+  constructor(server: ReferenceServer, options: ClientOptions = {}, protocols: readonly string[] = []) {
     this.socket = new WebSocket(`${server.urls.websocket}/logs/monitor`, [...protocols], { rejectUnauthorized: false, ...options });
     this.socket.on("error", () => undefined);
     this.socket.on("open", () => this.#note(() => (this.open = true)));
@@ -355,7 +355,7 @@ export interface SeenFrame {
 /** The HTTP/2 frames in a row of bytes; an incomplete last one is left out. */
 export function http2Frames(bytes: Buffer): SeenFrame[] {
   const frames: SeenFrame[] = [];
-  for (let at = 0; bytes.length >= at + 9 && bytes.length >= at + 9 + bytes.readUIntBE(at, 3); ) {
+  for (let at = 0; bytes.length >= at + 9 && bytes.length >= at + 9 + bytes.readUIntBE(at, 3);) {
     const end = at + 9 + bytes.readUIntBE(at, 3);
     frames.push({ type: bytes[at + 3] ?? 0, flags: bytes[at + 4] ?? 0, streamId: bytes.readUInt32BE(at + 5), payload: bytes.subarray(at + 9, end) });
     at = end;

@@ -24,7 +24,7 @@ for (const transport of ["grpc", "websocket"] as const) {
     const client = await open(t, server);
     await eventually(() => server.stats().openStreams === 1, "the stream");
     t.equal(client.entries.length, 0);
-    client.send({ sources: ["beta"], min_level: "warn", contains: "needle \"ü\"" });
+    client.send({ sources: ["beta"], min_level: "warn", contains: 'needle "ü"' });
     await client.changed.until(() => client.entries.length > 3000, "entries");
     client.send({ sources: ["alpha"] });
     await client.seen((entry) => entry.source === "alpha");

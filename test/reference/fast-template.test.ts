@@ -20,7 +20,12 @@ for (const transport of ["grpc", "websocket"] as const) {
         const template = buildTemplate(transport, filter, framesPerChunk[transport] * 100);
         if (template === undefined) return filter.sources?.every((source) => source === "delta") ?? false;
         const whole = template.bytes.length === template.frameBytes * framesPerChunk[transport];
-        return whole && template.bytes.includes(filter.contains === undefined ? "request" : transport === "grpc" ? filter.contains : JSON.stringify(filter.contains).slice(1, -1));
+        return (
+          whole &&
+          template.bytes.includes(
+            filter.contains === undefined ? "request" : transport === "grpc" ? filter.contains : JSON.stringify(filter.contains).slice(1, -1),
+          )
+        );
       }),
       { numRuns: 15 },
     );

@@ -44,7 +44,20 @@ t.test("JSON: null ends, a null-valued field is absent, unknown fields are ignor
 });
 
 t.test("JSON: what is no filter is malformed, what is none of the contract is invalid", async (t) => {
-  for (const text of ["", "{", "nul", '"null"', "1", "true", "[]", "[null]", '{"min_level":1}', '{"sources":"alpha"}', '{"sources":[null]}', '{"contains":{}}']) {
+  for (const text of [
+    "",
+    "{",
+    "nul",
+    '"null"',
+    "1",
+    "true",
+    "[]",
+    "[null]",
+    '{"min_level":1}',
+    '{"sources":"alpha"}',
+    '{"sources":[null]}',
+    '{"contains":{}}',
+  ]) {
     t.equal(readJsonFilter(text).kind, "malformed", text);
   }
   for (const value of [{ min_level: "" }, { min_level: "INFO" }, { contains: "ä".repeat(129) }]) t.equal(readJsonFilter(JSON.stringify(value)).kind, "invalid");
@@ -53,12 +66,25 @@ t.test("JSON: what is no filter is malformed, what is none of the contract is in
 
 t.test("protobuf: unknown fields are skipped, the last of a scalar wins, a field of another wire type is unknown", async (t) => {
   const unknown = Buffer.from([0x20, 0x96, 0x01, 0x29, 1, 2, 3, 4, 5, 6, 7, 8, 0x35, 1, 2, 3, 4, 0x3b, 0x08, 0x01, 0x3c, 0x08, 0x05]);
-  t.strictSame(readProtobufFilter(Buffer.concat([unknown, encodeFilter({ contains: "a" }), encodeFilter({ contains: "b" })])), { kind: "filter", filter: { contains: "b" } });
+  t.strictSame(readProtobufFilter(Buffer.concat([unknown, encodeFilter({ contains: "a" }), encodeFilter({ contains: "b" })])), {
+    kind: "filter",
+    filter: { contains: "b" },
+  });
   t.strictSame(readProtobufFilter(Buffer.alloc(0)), { kind: "filter", filter: {} });
 });
 
 t.test("protobuf: no bytes at all make it throw, and what is cut off or not UTF-8 is malformed", async (t) => {
-  for (const bytes of [[0x0a, 0x05, 0x61], [0x0a], [0x0a, 0xff, 0xff, 0xff, 0xff, 0x7f], [0x12, 0x01, 0xff], [0x0f], [0x00], [0x0b], [0x0c], [0x08, ...Array<number>(11).fill(0xff)]]) {
+  for (const bytes of [
+    [0x0a, 0x05, 0x61],
+    [0x0a],
+    [0x0a, 0xff, 0xff, 0xff, 0xff, 0x7f],
+    [0x12, 0x01, 0xff],
+    [0x0f],
+    [0x00],
+    [0x0b],
+    [0x0c],
+    [0x08, ...Array<number>(11).fill(0xff)],
+  ]) {
     t.equal(readProtobufFilter(Buffer.from(bytes)).kind, "malformed", Buffer.from(bytes).toString("hex"));
   }
   fc.assert(fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => ["filter", "invalid", "malformed"].includes(readProtobufFilter(Buffer.from(bytes)).kind)));

@@ -33,7 +33,14 @@ async function readAll(duplex: Duplex, bytes: number): Promise<Buffer> {
 }
 
 t.test("frames come out whole however the bytes are cut, and encode to what they were", async () => {
-  const frames = fc.array(fc.record({ type: fc.nat(255), flags: fc.nat(255), streamId: fc.nat(0x7fffffff), payload: fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)) }));
+  const frames = fc.array(
+    fc.record({
+      type: fc.nat(255),
+      flags: fc.nat(255),
+      streamId: fc.nat(0x7fffffff),
+      payload: fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
+    }),
+  );
   fc.assert(
     fc.property(frames, fc.integer({ min: 1, max: 30 }), (all, size) => {
       const bytes = Buffer.concat(all.map(encodeFrame));
@@ -85,7 +92,9 @@ t.test("below HTTP/2 a fault sees each frame of each direction, and what it leav
 
 t.test("below WebSocket a fault sees frames in the clear, after the head of the 101", async (t) => {
   const { connection, toServer, toClient } = pair();
-  const tap = tapWebSocket(connection, [{ inbound: (frame) => [{ ...frame, payload: Buffer.from(frame.payload.toString().toUpperCase()) }], outbound: (frame) => [frame, frame] }]);
+  const tap = tapWebSocket(connection, [
+    { inbound: (frame) => [{ ...frame, payload: Buffer.from(frame.payload.toString().toUpperCase()) }], outbound: (frame) => [frame, frame] },
+  ]);
   tap.write("HTTP/1.1 101 Switching Protocols\r\n\r\n");
   toServer.write(Buffer.from([0x81, 0x82, 1, 2, 3, 4, 0x61 ^ 1, 0x62 ^ 2]));
   t.ok((await readAll(tap, 8)).equals(webSocketFrame(0x81, Buffer.from("AB"))));

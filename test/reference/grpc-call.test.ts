@@ -223,7 +223,9 @@ t.test("the limit of concurrent calls is advertised, and calls above it are refu
   t.match(settings()?.toString("hex"), /000300000002/);
   raw.write(Buffer.concat([1, 3, 5].map((id) => http2Frame(1, 4, id, callHeaders()))));
   const reset = (): number | undefined =>
-    http2Frames(raw.received).find((frame) => frame.type === 3 && frame.streamId === 5)?.payload.readUInt32BE(0);
+    http2Frames(raw.received)
+      .find((frame) => frame.type === 3 && frame.streamId === 5)
+      ?.payload.readUInt32BE(0);
   await raw.until(() => reset() !== undefined, "the refusal");
   t.equal(reset(), 7);
   t.equal(server.stats().openStreams, 2);

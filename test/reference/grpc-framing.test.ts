@@ -47,6 +47,8 @@ t.test("compressed messages are read where the call is gzip", async (t) => {
 
 t.test("a status message is percent-encoded and decodes to itself", async (t) => {
   t.equal(percentEncode("100% ☃\n"), "100%25 %E2%98%83%0A");
-  fc.assert(fc.property(fc.string({ unit: "grapheme" }), (text) => decodeURIComponent(percentEncode(text)) === text && /^[\x20-\x7e]*$/.test(percentEncode(text))));
+  fc.assert(
+    fc.property(fc.string({ unit: "grapheme" }), (text) => decodeURIComponent(percentEncode(text)) === text && /^[\x20-\x7e]*$/.test(percentEncode(text))),
+  );
   t.strictSame(statusHeaders(endings.completed), { "grpc-status": "0" });
 });

@@ -16,8 +16,10 @@ t.test("a timeout is one to eight digits and a unit", async (t) => {
 t.test("what was asked for is read from the headers", async (t) => {
   t.strictSame(readCallRequest(headers, options), { kind: "accepted", gzip: false, timeoutMs: undefined });
   t.strictSame(readCallRequest({ ...headers, "grpc-encoding": "gzip", "grpc-timeout": "1S" }, options), { kind: "accepted", gzip: true, timeoutMs: 1000 });
-  for (const type of ["application/grpc+proto", "application/grpc;charset=x", "Application/gRPC"]) t.match(readCallRequest({ ...headers, "content-type": type }, options), { kind: "accepted" });
-  for (const type of ["application/grpc-web", "application/json", undefined]) t.match(readCallRequest({ ...headers, "content-type": type }, options), { kind: "not-grpc", httpStatus: 415 });
+  for (const type of ["application/grpc+proto", "application/grpc;charset=x", "Application/gRPC"])
+    t.match(readCallRequest({ ...headers, "content-type": type }, options), { kind: "accepted" });
+  for (const type of ["application/grpc-web", "application/json", undefined])
+    t.match(readCallRequest({ ...headers, "content-type": type }, options), { kind: "not-grpc", httpStatus: 415 });
 });
 
 t.test("a token is asked for before gRPC's own headers are judged", async (t) => {

@@ -9,8 +9,7 @@ async function start(t: Test, options: ReferenceServerOptions = {}): Promise<Ref
   return server;
 }
 
-const post = (server: ReferenceServer, body: string | Buffer): Promise<Response> =>
-  fetch(`${server.urls.http}/logs`, { method: "POST", body });
+const post = (server: ReferenceServer, body: string | Buffer): Promise<Response> => fetch(`${server.urls.http}/logs`, { method: "POST", body });
 
 t.test("a batch gets contiguous sequences, answered once they are in the log", async (t) => {
   const server = await start(t);
@@ -25,7 +24,10 @@ t.test("a batch gets contiguous sequences, answered once they are in the log", a
   t.strictSame(await first.json(), { first: 1, last: 2 });
   t.strictSame(await (await post(server, JSON.stringify([entry]))).json(), { first: 3, last: 3 });
   await client.changed.until(() => client.entries.length === 3, "the entries");
-  t.strictSame(client.entries.map((seen) => seen.sequence), [1, 2, 3]);
+  t.strictSame(
+    client.entries.map((seen) => seen.sequence),
+    [1, 2, 3],
+  );
   t.match(client.entries[0], { level: "warn", source: "delta", message: "token ünïcödé \ufffd \u2028 😀" });
   t.match(client.entries[0]?.time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/);
 });

@@ -18,7 +18,10 @@ t.test("a batch is contiguous, and every reader has it before the answer", async
   const entry = { level: "info" as const, source: "a", message: "lone \ud800" };
   t.strictSame(log.append([entry, entry]), { first: 1, last: 2 });
   t.strictSame(log.append([entry]), { first: 3, last: 3 });
-  t.strictSame(seen.map(({ sequence }) => sequence), [1, 2, 3]);
+  t.strictSame(
+    seen.map(({ sequence }) => sequence),
+    [1, 2, 3],
+  );
   t.equal(seen[0]?.message, "lone \ufffd");
   t.match(seen[0]?.time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/);
 });
@@ -30,12 +33,15 @@ t.test("background entries keep the rate, and come from every source at every le
   const due = ((performance.now() - startMs) * 2000) / 1000;
   t.ok(seen.length <= due + 1);
   t.equal(new Set(seen.map((entry) => `${entry.source} ${entry.level}`)).size, 12);
-  t.strictSame(seen.slice(0, 4).map((entry) => [entry.source, entry.level, entry.message]), [
-    ["alpha", "debug", "tick 1"],
-    ["beta", "info", "tick 2"],
-    ["gamma", "warn", "tick 3"],
-    ["alpha", "error", "tick 4"],
-  ]);
+  t.strictSame(
+    seen.slice(0, 4).map((entry) => [entry.source, entry.level, entry.message]),
+    [
+      ["alpha", "debug", "tick 1"],
+      ["beta", "info", "tick 2"],
+      ["gamma", "warn", "tick 3"],
+      ["alpha", "error", "tick 4"],
+    ],
+  );
 });
 
 t.test("what is written while nobody reads is counted", async (t) => {

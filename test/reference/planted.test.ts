@@ -52,7 +52,11 @@ for (const transport of ["grpc", "websocket"] as const) {
     t.equal(client.entries.slice(firstNew).filter((entry) => entry.source === "alpha").length, 2);
     t.ok(firstNew >= sent + 3);
     const sequences = client.entries.map((entry) => entry.sequence);
-    t.strictSame(sequences, [...sequences].sort((a, b) => a - b), "stale entries keep the order of the log");
+    t.strictSame(
+      sequences,
+      [...sequences].sort((a, b) => a - b),
+      "stale entries keep the order of the log",
+    );
   });
 
   t.test(`${transport}: a filter takes effect the planted delay after it arrived, by the server's own record and by the entries`, async (t) => {
@@ -81,7 +85,10 @@ for (const transport of ["grpc", "websocket"] as const) {
     client.send({});
     await received(client, 400);
     const sequences = client.entries.map((entry) => entry.sequence);
-    t.strictSame(sequences, sequences.map((_, index) => (sequences[0] ?? 0) + index));
+    t.strictSame(
+      sequences,
+      sequences.map((_, index) => (sequences[0] ?? 0) + index),
+    );
     client.end();
     await client.ended();
   });
@@ -92,7 +99,10 @@ for (const transport of ["grpc", "websocket"] as const) {
     client.send({});
     await received(client, 60);
     const sequences = client.entries.map((entry) => entry.sequence);
-    t.strictSame(sequences, sequences.map((_, index) => (sequences[0] ?? 0) + index));
+    t.strictSame(
+      sequences,
+      sequences.map((_, index) => (sequences[0] ?? 0) + index),
+    );
     const lastHeld = Date.parse(client.entries[49]?.time ?? "");
     t.ok(lastHeld - Date.parse(client.entries[0]?.time ?? "") >= 40);
   });
@@ -108,7 +118,10 @@ for (const transport of ["grpc", "websocket"] as const) {
     await client.seen((entry) => entry.sequence === last);
     t.ok(performance.now() - startMs >= 180, "400 entries take 200 ms, less a burst of 10 ms");
     const sequences = client.entries.slice(-400).map((entry) => entry.sequence);
-    t.strictSame(sequences, sequences.map((_, index) => last - 399 + index));
+    t.strictSame(
+      sequences,
+      sequences.map((_, index) => last - 399 + index),
+    );
   });
 
   t.test(`${transport}: a ceiling on updates makes them wait, in order`, async (t) => {

@@ -35,7 +35,10 @@ for (const transport of ["grpc", "websocket"] as const) {
     client.send({});
     await client.changed.until(() => client.entries.length > 50, "entries");
     const first = client.entries[0]?.sequence ?? 0;
-    t.strictSame(client.entries.map((seen) => seen.sequence), client.entries.map((_, index) => first + index));
+    t.strictSame(
+      client.entries.map((seen) => seen.sequence),
+      client.entries.map((_, index) => first + index),
+    );
     const kinds = new Set(client.entries.map((seen) => `${seen.source} ${seen.level}`));
     t.equal(kinds.size, 12);
     t.ok(client.entries.every((seen) => /^tick \d+$/.test(seen.message)));
@@ -51,7 +54,10 @@ for (const transport of ["grpc", "websocket"] as const) {
     const runs = sources.filter((source, index) => source !== sources[index - 1]);
     t.strictSame(runs.slice(0, 3), ["alpha", "beta", "gamma"]);
     const sequences = client.entries.map((seen) => seen.sequence);
-    t.strictSame(sequences, [...new Set(sequences)].sort((a, b) => a - b));
+    t.strictSame(
+      sequences,
+      [...new Set(sequences)].sort((a, b) => a - b),
+    );
   });
 
   t.test(`${transport}: all constraints of a filter hold at once`, async (t) => {
@@ -109,7 +115,10 @@ for (const transport of ["grpc", "websocket"] as const) {
     await client.ended();
     t.equal(endOf(client), transport === "grpc" ? "8" : "1013");
     const first = client.entries[0]?.sequence ?? 0;
-    t.strictSame(client.entries.map((seen) => seen.sequence), client.entries.map((_, index) => first + index));
+    t.strictSame(
+      client.entries.map((seen) => seen.sequence),
+      client.entries.map((_, index) => first + index),
+    );
   });
 
   t.test(`${transport}: a reader that pauses and resumes loses nothing, and updates are read while sends are blocked`, async (t) => {
@@ -145,7 +154,10 @@ for (const transport of ["grpc", "websocket"] as const) {
     await client.ended();
     t.equal(endOf(client), transport === "grpc" ? "0" : "1000");
     const first = client.entries[0]?.sequence ?? 0;
-    t.strictSame(client.entries.map((seen) => seen.sequence), client.entries.map((_, index) => first + index));
+    t.strictSame(
+      client.entries.map((seen) => seen.sequence),
+      client.entries.map((_, index) => first + index),
+    );
   });
 
   t.test(`${transport}: a graceful stop ends live streams and frees the ports`, async (t) => {

@@ -63,7 +63,10 @@ t.test("a long queue keeps its order while it is taken and filled", async (t) =>
     log.append(entries(10));
     stream.resume();
   }
-  t.strictSame(outlet.sent, outlet.sent.map((_, index) => index + 1));
+  t.strictSame(
+    outlet.sent,
+    outlet.sent.map((_, index) => index + 1),
+  );
   t.equal(stream.waiting, 5500 - outlet.sent.length);
 });
 

@@ -16,7 +16,10 @@ t.test("acts pass in the order asked, no faster than the rate", async (t) => {
     });
   });
   t.ok(performance.now() - startMs >= 98);
-  t.strictSame(done, done.map((_, index) => index));
+  t.strictSame(
+    done,
+    done.map((_, index) => index),
+  );
 });
 
 t.test("what the rate allows passes at once", async (t) => {

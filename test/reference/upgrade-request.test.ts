@@ -19,11 +19,7 @@ async function answerTo(t: Test, server: ReferenceServer, request: string): Prom
 
 t.test("the tokens of Connection and Upgrade are read in any case and company", async (t) => {
   const server = await start(t);
-  for (const headers of [
-    { Connection: "keep-alive, Upgrade" },
-    { Connection: "UPGRADE", Upgrade: "WebSocket" },
-    { Connection: "upgrade,keep-alive" },
-  ]) {
+  for (const headers of [{ Connection: "keep-alive, Upgrade" }, { Connection: "UPGRADE", Upgrade: "WebSocket" }, { Connection: "upgrade,keep-alive" }]) {
     const answer = await answerTo(t, server, handshake(headers));
     t.match(answer, /^HTTP\/1\.1 101 /);
     t.match(answer, /sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=/i);

@@ -18,7 +18,12 @@ async function answerTo(t: Test, server: ReferenceServer, request: string): Prom
   return raw.text;
 }
 
-const upgraded: readonly { readonly fault: FaultName; readonly headers: Record<string, string | undefined>; readonly path?: string; readonly options?: ReferenceServerOptions }[] = [
+const upgraded: readonly {
+  readonly fault: FaultName;
+  readonly headers: Record<string, string | undefined>;
+  readonly path?: string;
+  readonly options?: ReferenceServerOptions;
+}[] = [
   { fault: "any-version-upgraded", headers: { "Sec-WebSocket-Version": "8" } },
   { fault: "any-key-upgraded", headers: { "Sec-WebSocket-Key": "c2hvcnQ=" } },
   { fault: "any-key-upgraded", headers: { "Sec-WebSocket-Key": undefined } },
@@ -88,7 +93,12 @@ t.test("close-without-code and entries-after-close: what follows null", async (t
     await raw.until(() => raw.ended, "the FIN");
   }
   t.match(webSocketFrames(bare.received).at(-1), { opcode: 8, payload: Buffer.alloc(0) });
-  t.strictSame(webSocketFrames(late.received).slice(-2).map((frame) => frame.opcode), [8, 1]);
+  t.strictSame(
+    webSocketFrames(late.received)
+      .slice(-2)
+      .map((frame) => frame.opcode),
+    [8, 1],
+  );
 });
 
 t.test("socket-left-open, lingers-after-close and never-closes: the connection outlives the stream", async (t) => {

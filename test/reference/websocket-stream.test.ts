@@ -47,7 +47,10 @@ for (const end of ["null\n", "null", " null "]) {
     raw.write(text("{}"));
     await raw.until(() => raw.ended, "the FIN");
     const frames = webSocketFrames(raw.received);
-    t.equal(frames.findIndex((frame) => frame.opcode === 8), frames.length - 1);
+    t.equal(
+      frames.findIndex((frame) => frame.opcode === 8),
+      frames.length - 1,
+    );
   });
 }
 
@@ -155,7 +158,10 @@ t.test("a frame of 65,536 bytes is a filter, fragments are one, and pings betwee
   const pongAt = (): number => webSocketFrames(raw.received).findIndex((frame) => frame.opcode === 10);
   await raw.until(() => pongAt() >= 0, "the pong");
   t.equal(webSocketFrames(raw.received)[pongAt()]?.payload.toString(), "hi");
-  const after = (): string[] => webSocketFrames(raw.received).slice(pongAt() + 1).map((frame) => frame.payload.toString());
+  const after = (): string[] =>
+    webSocketFrames(raw.received)
+      .slice(pongAt() + 1)
+      .map((frame) => frame.payload.toString());
   await raw.until(() => after().length > 5, "entries");
   t.ok(after().every((json) => json.includes('"source":"alpha"')));
 });
@@ -197,4 +203,14 @@ t.test("a client that reads nothing and closes is dropped all the same", async (
   server.append(batch);
   raw.write(close(0x03, 0xe8));
   await eventually(() => server.stats().openStreams === 0, "the release");
+});
+
+t.test("a long reason is cut between two characters", async (t) => {
+  const server = await start(t);
+  const raw = await openRaw(t, server);
+  raw.write(text(JSON.stringify({ min_level: "ä☃😀".repeat(30) })));
+  await raw.until(() => closeCodeOf(raw) !== undefined, "the Close");
+  const reason = webSocketFrames(raw.received)[0]?.payload.subarray(2) ?? Buffer.alloc(0);
+  t.ok(reason.length > 110 && reason.length <= 123);
+  t.ok(Buffer.from(reason.toString("utf8")).equals(reason));
 });
