@@ -95,7 +95,7 @@ export const flowControlChecks: readonly Check[] = [
       const [a, b] = session.role("disjoint");
       const conversation = await session.flowing(a);
       conversation.pause();
-      const tokens = await floodBlocked(session, a, b, { bytes: 12 * 1024 * 1024, entries: 16_000, forMs: 2500 });
+      const tokens = await floodBlocked(session, a, b, session.context.patient ? { bytes: 12 * 1024 * 1024, entries: 16_000, forMs: 2500 } : { bytes: 5 * 1024 * 1024, entries: 6000 });
       await session.settle(100);
       conversation.resume();
       const last = tokens.at(-1);
@@ -180,7 +180,7 @@ export const flowControlChecks: readonly Check[] = [
       const elsewhere = await session.flowing(b);
       slow.pause();
       const tokens: string[] = [];
-      for await (const batch of blocks(session, a, b, { bytes: 6 * 1024 * 1024 })) {
+      for await (const batch of blocks(session, a, b, { bytes: (session.context.patient ? 6 : 3) * 1024 * 1024 })) {
         tokens.push(...batch);
         const last = batch.at(-1);
         if (last !== undefined && (await arrivalOf(session, other, last)) === undefined) {
@@ -209,7 +209,7 @@ export const flowControlChecks: readonly Check[] = [
     async run(session) {
       // How much it takes to block a send is the server's and the kernel's own; where the next size ends the slow reader, the one before was enough.
       let proved = false;
-      for (const bytes of [512 * 1024, 3 * 1024 * 1024, 8 * 1024 * 1024]) {
+      for (const bytes of [512 * 1024, 3 * 1024 * 1024, ...(session.context.patient ? [8 * 1024 * 1024] : [])]) {
         const hidden = await writtenUnderOld(session, bytes, 200);
         if (hidden === "overflow") {
           break;

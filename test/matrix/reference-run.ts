@@ -29,7 +29,7 @@ export async function runAgainstReference(run: ReferenceRun = {}): Promise<Repor
     faults: run.faults ?? [],
     token: "matrix-token",
     allowedOrigins: [allowedOrigin],
-    limits: { handshakeTimeoutMs: 800 },
+    limits: { handshakeTimeoutMs: 2500 },
     ...(certificate === undefined ? {} : { tls: certificate }),
   };
   let server: ReferenceServer = await startReferenceServer(options);
