@@ -108,40 +108,68 @@ export class StartsWith implements ByteTest {
   }
 }
 
-/** The field contains a text: Horspool's search, which looks at about one byte in as many as the text has. */
+const pairSlots = 4096;
+
+/** Where a pair of bytes is looked up: a table this small stays near; pairs that share a slot only shorten the skip. */
+function pairSlot(pair: number): number {
+  return (pair ^ (pair >> 4)) & (pairSlots - 1);
+}
+
+/** The field contains a text. Horspool's search on pairs of bytes, which skips nearly the text's own length at each look. */
 export class Contains implements ByteTest {
   readonly slot: number;
   readonly #pattern: BytePattern;
-  readonly #shifts: Uint16Array;
-  readonly #last: number;
+  /** How far to go on after a pair of bytes that does not end the text; shorter texts are compared at each place. */
+  readonly #shifts: Uint8Array | undefined;
+  readonly #afterLastPair: number;
 
   constructor(slot: number, text: string) {
     this.slot = slot;
     const bytes = Buffer.from(text, "utf8");
     this.#pattern = new BytePattern(bytes);
-    const length = bytes.length;
-    this.#shifts = new Uint16Array(256).fill(Math.min(length, 65_535));
-    for (let i = 0; i < length - 1; i++) {
-      this.#shifts[bytes[i] ?? 0] = Math.min(length - 1 - i, 65_535);
+    const { length } = bytes;
+    if (length < 3) {
+      this.#shifts = undefined;
+      this.#afterLastPair = 1;
+      return;
     }
-    this.#last = bytes[length - 1] ?? 0;
+    const farthest = Math.min(length - 1, 255);
+    const shifts = new Uint8Array(pairSlots).fill(farthest);
+    for (let i = 0; i < length - 2; i++) {
+      shifts[pairSlot(bytes.readUInt16LE(i))] = Math.min(length - 2 - i, farthest);
+    }
+    const last = pairSlot(bytes.readUInt16LE(length - 2));
+    this.#shifts = shifts;
+    this.#afterLastPair = shifts[last] ?? 1;
+    shifts[last] = 0;
   }
 
   test(window: ByteWindow, start: number, end: number): boolean {
-    const { length } = this.#pattern;
-    if (length === 0) {
-      return true;
-    }
-    const { bytes } = window;
     const shifts = this.#shifts;
-    const last = this.#last;
-    let at = start + length - 1;
-    while (at < end) {
-      const byte = bytes[at] as number;
-      if (byte === last && this.#pattern.at(window, at - length + 1)) {
+    const { length } = this.#pattern;
+    if (shifts === undefined) {
+      return this.#testShort(window, start, end);
+    }
+    const { view } = window;
+    let at = start + length - 2;
+    while (at + 2 <= end) {
+      const shift = shifts[pairSlot(view.getUint16(at, true))] as number;
+      if (shift !== 0) {
+        at += shift;
+      } else if (this.#pattern.at(window, at + 2 - length)) {
+        return true;
+      } else {
+        at += this.#afterLastPair;
+      }
+    }
+    return false;
+  }
+
+  #testShort(window: ByteWindow, start: number, end: number): boolean {
+    for (let at = start; at + this.#pattern.length <= end; at++) {
+      if (this.#pattern.at(window, at)) {
         return true;
       }
-      at += shifts[byte] as number;
     }
     return false;
   }
