@@ -6,6 +6,7 @@ import { contractJsonSchema } from "../contract/schema.js";
 import { HarnessError } from "../core/errors.js";
 import { didYouMean } from "../core/suggest.js";
 import { workloadJsonSchema } from "../load/workload-file.js";
+import { reportJsonSchema } from "../reporters/report-schema.js";
 import { defineCommand } from "./command.js";
 import { configSchema } from "./config-file.js";
 import type { OptionSpecs } from "./options.js";
@@ -16,6 +17,7 @@ const schemas = {
   workload: { about: "what load is offered", make: () => Promise.resolve(workloadJsonSchema()) },
   scenario: { about: "what one stream does and what must come of it", make: () => Promise.resolve(scriptJsonSchema()) },
   suite: { about: "which checks, and the gates", make: () => Promise.resolve(suiteJsonSchema()) },
+  report: { about: "results.json", make: () => Promise.resolve(reportJsonSchema()) },
   config: { about: "halfclose.config.yaml", make: async () => z.toJSONSchema(configSchema(await everyOption()), { io: "input" }) },
   "known-failing": { about: "checks that are known to fail", make: () => Promise.resolve(z.toJSONSchema(knownFailingSchema, { io: "input" })) },
 } as const satisfies Record<string, { readonly about: string; make(): Promise<object> }>;

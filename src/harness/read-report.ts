@@ -1,11 +1,12 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { HarnessError, messageOf } from "../core/errors.js";
-import { type Report, reportSchema } from "../core/report.js";
+import type { Report } from "../core/report.js";
+import { parseReport } from "../reporters/report-schema.js";
 
 /**
  * Reads a results.json.
- * @throws HarnessError `usage` when it is not there, no JSON, or of another version.
+ * @throws HarnessError `usage` when it is not there, no JSON, of another version or of another shape.
  */
 export async function readReport(folder: string, file: string): Promise<Report> {
   let text: string;
@@ -18,17 +19,5 @@ export async function readReport(folder: string, file: string): Promise<Report> 
       cause: thrown,
     });
   }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (thrown) {
-    throw new HarnessError("usage", `This is not JSON: ${messageOf(thrown)}.`, { place: file, cause: thrown });
-  }
-  const schema = typeof value === "object" && value !== null && "schema" in value ? value.schema : undefined;
-  if (schema !== reportSchema) {
-    throw new HarnessError("usage", `This is not a report of halfclose: its schema is ${JSON.stringify(schema) ?? "missing"}, not "${reportSchema}".`, {
-      place: file,
-    });
-  }
-  return value as Report;
+  return parseReport(text, file);
 }
