@@ -172,6 +172,7 @@ const schema = z
 /** What the schema reads is the report, field by field. Where a field was added to one of them only, `reportReader` does not compile. */
 type SchemaIsReport = Same<Flat<z.output<typeof schema>>, Flat<Report>>;
 type Flat<T> = T extends object ? { readonly [Key in keyof T]: Flat<T[Key]> } : T;
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- only two such signatures are compared for identity; assignability would overlook optional fields.
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 
 /** The schema, for those who read reports; typed as core's Report, to the letter. */
