@@ -1,3 +1,4 @@
+import { createInterface } from "node:readline/promises";
 import { createLogUpdate } from "log-update";
 
 /** The process as the commands see it: what they may read, and where they may write. */
@@ -8,6 +9,8 @@ export interface Console {
   err(text: string): void;
   /** Shows lines that the next call replaces, below what was printed; undefined: takes them away. Does nothing where standard error is no terminal. */
   redraw(lines: string | undefined): void;
+  /** Asks on the terminal; the answer without its newline. */
+  ask(question: string): Promise<string>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly workingDirectory: string;
   /** Standard output is a terminal. */
@@ -52,6 +55,14 @@ export function processConsole(): Console {
     out: (text) => write(process.stdout, text),
     err: (text) => write(process.stderr, text),
     redraw,
+    async ask(question) {
+      const reader = createInterface({ input: process.stdin, output: process.stdout });
+      try {
+        return (await reader.question(question)).trim();
+      } finally {
+        reader.close();
+      }
+    },
     environment: process.env,
     workingDirectory: process.cwd(),
     outIsTerminal: process.stdout.isTTY,

@@ -79,7 +79,12 @@ async function tell({ options: given, console }: Invocation<typeof options>, sig
 
 function judged(
   bugs: readonly FaultName[],
-  { signal, console, topics = [], retries = 0 }: { readonly signal: AbortSignal; readonly console: Console; readonly topics?: readonly string[]; readonly retries?: number },
+  {
+    signal,
+    console,
+    topics = [],
+    retries = 0,
+  }: { readonly signal: AbortSignal; readonly console: Console; readonly topics?: readonly string[]; readonly retries?: number },
 ): Promise<Report> {
   return runConformance({
     select: { topics },

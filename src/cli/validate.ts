@@ -58,14 +58,14 @@ interface Given {
 /** For each kind what checks it, and says what it found in a few words. */
 const checks: Readonly<Record<Kind, (given: Given) => Promise<string>>> = {
   async contract({ file, folder }) {
-    const contract = await loadContract(path.relative(folder, path.resolve(folder, file)));
+    const contract = await loadContract(file, { folder });
     const transports = [...(contract.grpc === undefined ? [] : ["gRPC"]), ...(contract.websocket === undefined ? [] : ["WebSocket"])];
     return `"${contract.name}" over ${transports.join(" and ") || "gRPC by reflection"}, ${Object.keys(contract.filters).length} filters`;
   },
   suite: ({ text, file }) => Promise.resolve(`"${parseSuite(text, file).name}"`),
   workload: ({ text, file }) => Promise.resolve(`"${parseWorkload(text, file).name}"`),
-  async scenario({ text, file, contract }) {
-    const check = checkOfScript(parseScript(text, file), await loadContract(contract));
+  async scenario({ text, file, folder, contract }) {
+    const check = checkOfScript(parseScript(text, file), await loadContract(contract, { folder }));
     return `${check.id}, ${check.exchange.length} steps`;
   },
   async config({ file, folder, environment }) {

@@ -19,6 +19,8 @@ export const builtInContracts = ["logger", "etcd-watch", "graphql-subscription"]
 export const defaultContract = "logger" satisfies (typeof builtInContracts)[number];
 
 export interface LoadOptions {
+  /** Folder that a path is relative to; default: the working directory. */
+  readonly folder?: string;
   /** Fills `$namespace`; default: eight random hex digits with `hc-` before them. */
   readonly namespace?: string;
   /** Whom to ask where the contract says `reflection: true`; without it the contract has no `grpc` then. */
@@ -44,7 +46,7 @@ async function resolveReflection(draft: ContractDraft, address: ReflectionAddres
 
 /** Reads and checks the file; the result becomes a contract once its protobuf types are there. */
 async function readContract(reference: string, options: LoadOptions): Promise<ContractDraft> {
-  const file = fileOf(reference);
+  const file = fileOf(reference, options.folder ?? "");
   let text: string;
   try {
     text = readFileSync(file, "utf8");
@@ -63,8 +65,8 @@ async function readContract(reference: string, options: LoadOptions): Promise<Co
   };
 }
 
-function fileOf(reference: string): string {
-  return isBuiltIn(reference) ? path.join(builtInFolder(), `${reference}.yaml`) : reference;
+function fileOf(reference: string, folder: string): string {
+  return isBuiltIn(reference) ? path.join(builtInFolder(), `${reference}.yaml`) : path.isAbsolute(reference) ? reference : path.join(folder, reference);
 }
 
 function isBuiltIn(reference: string): reference is (typeof builtInContracts)[number] {
@@ -77,7 +79,7 @@ function builtInFolder(): string {
 }
 
 function shownFile(reference: string, file: string): string {
-  return isBuiltIn(reference) ? `contracts/${path.basename(file)}` : file;
+  return isBuiltIn(reference) ? `contracts/${path.basename(file)}` : reference;
 }
 
 function notFound(reference: string, thrown: unknown): HarnessError {

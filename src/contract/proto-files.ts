@@ -59,13 +59,13 @@ export async function loadDescriptorSet(file: string): Promise<protobuf.Root> {
   return descriptorRoot(bytes, file);
 }
 
-/** Builds types from the bytes of a FileDescriptorSet; `from` names them in errors. @throws ProtoFileError */
+/** Builds types from the bytes of a FileDescriptorSet, field names as in the .proto; `from` names them in errors. @throws ProtoFileError */
 export async function descriptorRoot(bytes: Uint8Array, from: string): Promise<protobuf.Root> {
   // The extension adds Root.fromDescriptor; it is loaded only where descriptors are.
   await import("protobufjs/ext/descriptor.js");
-  const factory = protobuf.Root as unknown as { fromDescriptor(set: Uint8Array): protobuf.Root };
+  const factory = protobuf.Root as unknown as { fromDescriptor(set: Uint8Array, options: { readonly keepCase: boolean }): protobuf.Root };
   try {
-    return resolve(factory.fromDescriptor(bytes), from);
+    return resolve(factory.fromDescriptor(bytes, { keepCase: true }), from);
   } catch (thrown) {
     throw thrown instanceof ProtoFileError ? thrown : new ProtoFileError(`This is not a FileDescriptorSet: ${messageOf(thrown)}.`, from);
   }

@@ -60,7 +60,7 @@ export interface Surroundings {
 export async function openSurroundings(options: SurroundingsOptions): Promise<Surroundings> {
   const folder = options.folder ?? ".";
   const reach = await readReach(options, folder);
-  const contract = await loadContract(options.contract ?? defaultContract);
+  const contract = await loadContract(options.contract ?? defaultContract, { folder });
   const owned = options.start === undefined ? undefined : await ownTarget(options.start, { urls: reach.urls, folder, signal: options.signal });
   try {
     const parts = { reach, contract, owned, folder };
@@ -88,6 +88,7 @@ async function completed(options: SurroundingsOptions, parts: Parts): Promise<Co
   }
   const { host, port, secure, shown } = grpc;
   return loadContract(options.contract ?? defaultContract, {
+    folder: parts.folder,
     reflection: { url: redact(shown, reach.secrets), host, port, headers: reach.headers, ...(secure ? { tls: reach.tls } : {}) },
   });
 }

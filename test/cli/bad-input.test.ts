@@ -106,8 +106,7 @@ t.test("a certificate that nobody vouches for is refused with the option that wo
 t.test("a contract with an unknown key is refused at its line and column", async (t) => {
   const folder = t.testdir({ "monitor.yaml": "name: mine\nfilters: { all: {} }\nmatch: []\nproduser: none\n" });
   const console = recordingConsole({ folder });
-  const contract = path.join(folder, "monitor.yaml");
-  t.equal(await main(["run", "grpc://127.0.0.1:1", "--contract", contract], console), 2);
+  t.equal(await main(["run", "grpc://127.0.0.1:1", "--contract", "monitor.yaml"], console), 2);
   t.match(console.errors(), /monitor\.yaml:4:1: Unknown key "produser"\. Did you mean "producer"\?/);
 });
 

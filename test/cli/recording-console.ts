@@ -22,6 +22,7 @@ export function recordingConsole(
       errors += text;
     },
     redraw: () => undefined,
+    ask: () => Promise.resolve(""),
     environment: { CI: "true", ...options.environment },
     workingDirectory: options.folder ?? "/nonexistent",
     outIsTerminal: false,

@@ -4,6 +4,7 @@ import path from "node:path";
 import { Server, ServerCredentials, type ServerDuplexStream } from "@grpc/grpc-js";
 import protobuf from "protobufjs";
 import t, { type Test } from "tap";
+import { discoverMonitors } from "../../src/contract/discover.js";
 import { loadContract } from "../../src/contract/load-contract.js";
 
 const contract = `name: g
@@ -46,7 +47,22 @@ function fileDescriptor(
       4,
       Buffer.concat([
         bytes(1, message),
-        ...fields.map((field, index) => bytes(2, Buffer.concat([bytes(1, field), number(3, index + 1), number(4, 1), number(5, 9)]))),
+        ...fields.map((field, index) =>
+          // Compilers write the JSON name too.
+          bytes(
+            2,
+            Buffer.concat([
+              bytes(1, field),
+              number(3, index + 1),
+              number(4, 1),
+              number(5, 9),
+              bytes(
+                10,
+                field.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase()),
+              ),
+            ]),
+          ),
+        ),
       ]),
     ),
   );
@@ -79,8 +95,9 @@ const files: Readonly<Record<string, Buffer>> = {
 
 const types = protobuf.parse(
   `syntax = "proto3";
-  message Request { string file_by_filename = 3; string file_containing_symbol = 4; }
-  message Response { message Files { repeated bytes file = 1; } message Refusal { int32 code = 1; string message = 2; } Files files = 4; Refusal error = 7; }`,
+  message Request { string file_by_filename = 3; string file_containing_symbol = 4; string list_services = 7; }
+  message Response { message Files { repeated bytes file = 1; } message Refusal { int32 code = 1; string message = 2; }
+    message Service { string name = 1; } message Services { repeated Service service = 1; } Files files = 4; Services services = 6; Refusal error = 7; }`,
   { keepCase: true },
 ).root;
 
@@ -109,7 +126,13 @@ async function reflectionServer(
             const question = types.lookupType("Request").decode(bytes) as unknown as {
               readonly file_by_filename: string;
               readonly file_containing_symbol: string;
+              readonly list_services: string;
             };
+            if (question.list_services !== "") {
+              const service = [{ name: "grpc.reflection.v1.ServerReflection" }, { name: "p.S" }];
+              call.write(Buffer.from(types.lookupType("Response").encode({ services: { service } }).finish()));
+              return;
+            }
             const file = question.file_containing_symbol === "p.S" ? files["s.proto"] : files[question.file_by_filename];
             const answer = file === undefined ? { error: { code: 5, message: "not found" } } : { files: { file: [file] } };
             call.write(Buffer.from(types.lookupType("Response").encode(answer).finish()));
@@ -146,6 +169,12 @@ for (const version of ["v1", "v1alpha"] as const) {
     t.same(loaded.grpc?.codec.decode(Buffer.from("0a0161", "hex")), { source: "a", long_text: "" });
   });
 }
+
+t.test("methods that stream both ways are found without knowing their names", async (t) => {
+  const found = await discoverMonitors(await reflectionServer(t, "v1"));
+  t.match(found, [{ method: "p.S/Watch", filterFields: [{ name: "source" }], entryFields: [{ name: "source" }, { name: "long_text", type: "string" }] }]);
+  t.equal(found.length, 1);
+});
 
 t.test("without a server to ask, the contract has no gRPC side", async (t) => {
   t.equal((await loadContract(contractFile(t))).grpc, undefined);

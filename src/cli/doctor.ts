@@ -1,0 +1,97 @@
+import { readFile } from "node:fs/promises";
+import { defaultContract, loadContract } from "../contract/load-contract.js";
+import { exitCodes } from "../core/exit-code.js";
+import { readReach } from "../harness/connection-options.js";
+import { diagnose, type Finding } from "../harness/diagnosis.js";
+import { describeEnvironment } from "../harness/environment.js";
+import { redact } from "../harness/redact.js";
+import { harnessVersion } from "../harness/version.js";
+import { defineCommand } from "./command.js";
+import { connectionOptions, readConnection } from "./connection.js";
+import type { OptionSpecs } from "./options.js";
+
+const { url, contract, header, token, ca, insecure, cert, key, servername } = connectionOptions;
+const options = { url, contract, header, token, ca, insecure, cert, key, servername } as const satisfies OptionSpecs;
+
+/** Says what is there. */
+export const doctor = defineCommand({
+  usage: "[url..]",
+  about: "Looks at this machine, and at what really answers at a URL: name, connection, TLS, protocols, health, reflection, upgrade. Judges nothing.",
+  examples: [
+    ["halfclose doctor", "this machine"],
+    ["halfclose doctor grpc://localhost:50051 ws://localhost:8080", "and what answers there"],
+  ],
+  options,
+  arity: [0, 8],
+  async run(invocation) {
+    const { console } = invocation;
+    const print = (findings: readonly Finding[]): void => console.out(findings.map(line).join(""));
+    console.out("this machine\n");
+    print(await machineFindings());
+    const given = invocation.options;
+    if (invocation.arguments.length === 0 && given.url.length === 0) {
+      return exitCodes.passed;
+    }
+    const connection = readConnection({ ...invocation, options: { ...withoutRest, ...given } });
+    const monitor = await loadContract(connection.contract ?? defaultContract, { folder: console.workingDirectory });
+    let bad = false;
+    // Each by itself: two of one transport may be looked at as well.
+    for (const text of connection.urls) {
+      const reach = await readReach({ ...connection, urls: [text] }, console.workingDirectory);
+      for (const target of Object.values(reach.urls)) {
+        console.out(`\n${redact(target.shown, reach.secrets)}\n`);
+        const findings = await diagnose({ url: target, contract: monitor, headers: reach.headers, tls: reach.tls });
+        bad ||= findings.some(({ status }) => status === "bad");
+        print(redact(findings, reach.secrets));
+      }
+    }
+    return bad ? exitCodes.target : exitCodes.passed;
+  },
+});
+
+/** What doctor has no options for. */
+const withoutRest = {
+  start: undefined,
+  ready: undefined,
+  "ready-within": undefined,
+  pid: undefined,
+  "http-url": undefined,
+  driver: undefined,
+  bound: [],
+} as const;
+
+const signs = { good: "✓", info: "·", bad: "✗" } as const;
+
+function line({ what, status, says, hint }: Finding): string {
+  return `  ${signs[status]} ${what.padEnd(11)} ${says}\n${hint === undefined ? "" : `${" ".repeat(16)}${hint}\n`}`;
+}
+
+async function machineFindings(): Promise<Finding[]> {
+  const { os, cpu, cores, memoryBytes, node } = describeEnvironment();
+  const limit = await openFilesLimit();
+  return [
+    { what: "halfclose", status: "good", says: `${harnessVersion()} on Node ${node}` },
+    { what: "machine", status: cores < 2 ? "info" : "good", says: `${os}, ${cores} × ${cpu}, ${Math.round(memoryBytes / 2 ** 30)} GiB` },
+    ...(limit === undefined
+      ? []
+      : [
+          {
+            what: "open files",
+            status: limit < 4096 ? "info" : "good",
+            says: `at most ${limit}`,
+            ...(limit < 4096 ? { hint: "raise it with ulimit -n for load runs on many streams" } : {}),
+          } as const,
+        ]),
+    { what: "clock", status: "good", says: `${new Date().toISOString()}; delivery-lag compares it with the server's` },
+  ];
+}
+
+async function openFilesLimit(): Promise<number | undefined> {
+  try {
+    const found = /^Max open files\s+(\d+)/m.exec(await readFile("/proc/self/limits", "utf8"))?.[1];
+    return found === undefined ? undefined : Number(found);
+  } catch {
+    // Only Linux tells.
+    return undefined;
+  }
+}

@@ -1,0 +1,50 @@
+import t from "tap";
+import { contractSchema } from "../../src/contract/schema.js";
+import type { ProtobufField } from "../../src/core/contract.js";
+import { proposeConfig, proposeContract } from "../../src/harness/contract-proposal.js";
+import { parseYaml } from "../../src/yaml/document.js";
+import { validateYaml } from "../../src/yaml/validate.js";
+
+function field(name: string, repeated = false): ProtobufField {
+  return { name, number: 1, type: "string", repeated };
+}
+
+const levels = ["debug", "info", "error"];
+const entries = Array.from({ length: 30 }, (_, index) => ({
+  sequence: index + 1,
+  time: "2026-01-01T00:00:00.5Z",
+  level: levels[index % 3],
+  source: index % 2 === 0 ? "alpha" : "beta",
+  message: `tick ${index}`,
+}));
+const grpc = {
+  method: "logger.Logger/Monitor",
+  filterFields: [field("min_level"), field("sources", true), field("contains")],
+  entryFields: ["sequence", "time", "level", "source", "message"].map((name) => field(name)),
+};
+
+t.test("fields whose names match become rules, seen values become filters with parts to play", (t) => {
+  const text = proposeContract({ name: "logger", grpc, webSocketPath: "/logs/monitor", entries });
+  const content = validateYaml(parseYaml(text, "monitor.yaml", "contract"), contractSchema);
+  t.match(content.match, [
+    { filter: "min_level", entry: "level", rule: "at-least", order: levels },
+    { filter: "sources", entry: "source", rule: "one-of" },
+    { filter: "contains", entry: "message", rule: "contains" },
+  ]);
+  t.match(content.filters, { everything: {}, first: { sources: ["alpha"] }, second: { sources: ["beta"] }, upper: { min_level: "error" } });
+  t.match(content.roles, { broad: "everything", disjoint: ["first", "second"], silent: "nothing", overlap: ["upper", "first"] });
+  t.match(content.entries, { sequence: "sequence", time: "time", required: ["sequence", "time", "level", "source", "message"] });
+  t.end();
+});
+
+t.test("without entries the contract is valid all the same", (t) => {
+  const text = proposeContract({ name: "logger", grpc, webSocketPath: undefined, entries: [] });
+  t.doesNotThrow(() => validateYaml(parseYaml(text, "monitor.yaml", "contract"), contractSchema));
+  t.match(text, /No entry came/);
+  t.end();
+});
+
+t.test("the config names target and contract", (t) => {
+  t.match(parseYaml(proposeConfig(["grpc://h"], "m.yaml"), "c.yaml", "config").value, { url: ["grpc://h"], contract: "m.yaml" });
+  t.end();
+});
