@@ -160,22 +160,20 @@ export const streamFaults = {
     }),
   },
   "queue-unbounded": {
-    sentence: "The queue of a slow reader grows without a bound, and what was sent is kept until the stream ends.",
-    seam: "send, overflow",
+    sentence: "The queue of a stream has no bound, and its large buffers are never given back, also when the stream is gone.",
+    seam: "entry, overflow",
     caughtBy: ["flow-control/slow-reader-bounded-memory"],
-    stream: () => () => {
-      let kept: Buffer[] = [];
-      return {
+    reach: "server",
+    stream: () => {
+      const kept: Buffer[] = [];
+      return (stream) => ({
         entry: (entry, step) => {
-          kept.push(Buffer.from(entry.json));
+          const queued = stream.filter !== undefined && stream.lets(stream.filter, entry);
+          if (queued && entry.json.length > 1000) kept.push(Buffer.alloc(entry.json.length * 2, entry.json));
           step(entry);
         },
         overflow: () => undefined,
-        released: (how, step) => {
-          kept = [];
-          step(how);
-        },
-      };
+      });
     },
   },
   "slow-reader-stalls-all": {
