@@ -56,7 +56,7 @@ export async function performUpgrade(session: Session, changes: UpgradeChanges =
     ...rest,
     headers: [...target.headers.filter(([name]) => !headers.some(([changed]) => changed.toLowerCase() === name)), ...headers],
     // The session's wait decides, since it does not count the time in which this process did not run.
-    timeoutMs: boundMs * 4,
+    timeoutMs: 120_000,
     signal: patience.signal,
   })
     .then(
