@@ -16,6 +16,7 @@ export interface Metric {
 export const metrics = {
   connect: { kind: "time", about: "From dialling until the transport is ready." },
   open: { kind: "time", about: "From the call until initial metadata; WebSocket: from the request until 101." },
+  "handshake-reject": { kind: "time", about: "WebSocket: from the request until the whole answer that refuses it." },
   "first-entry": { kind: "time", about: "From when the first filter was due until the first entry." },
   "filter-apply": { kind: "time", about: "From when an update was due until the first entry that only it lets through; +∞ when none came within the bound." },
   "filter-apply-service": { kind: "time", about: "The same from when the update was written: what a closed loop would see." },
@@ -26,7 +27,7 @@ export const metrics = {
   "cancel-local": { kind: "time", about: "From cancel until the local event: says nothing about the server." },
   "cancel-quiet": { kind: "time", about: "From cancel until the last byte of the stream that still came." },
   "catch-up": { kind: "time", about: "From resuming a paused reader until its lag is back at the p99 of before." },
-  "schedule-lag": { kind: "time", about: "How late an update was written after it was due: the generator's own lateness." },
+  "schedule-lag": { kind: "time", about: "How late an update was written, or a stream opened, after it was due and its turn had come: the generator's own lateness." },
   "loop-delay": { kind: "time", about: "How late the generator's event loop ran." },
   gc: { kind: "time", about: "Pauses of the generator's garbage collector." },
 

@@ -10,10 +10,17 @@ export type StreamEnd =
   /** Nobody said anything: the connection ended, broke the protocol, or we cancelled. */
   | { readonly kind: "lost"; readonly native: string; readonly cause: string };
 
+/** When a stream's own connection was dialled, stood (TCP, and TLS where there is one), and its request was written. */
+export interface DialTiming {
+  readonly dialledAtMicros: number;
+  readonly connectedAtMicros: number;
+  readonly requestedAtMicros: number;
+}
+
 /** What happens on one stream, in order; `atMicros` is stamped when the bytes came in. */
 export type StreamEvent =
   /** gRPC initial metadata, or the whole 101 answer. Headers may come only with the first message. */
-  | { readonly kind: "opened"; readonly atMicros: number; readonly headers: Readonly<Record<string, string>> }
+  | { readonly kind: "opened"; readonly atMicros: number; readonly headers: Readonly<Record<string, string>>; /** Of a stream that dialled its own connection. */ readonly dial?: DialTiming }
   | { readonly kind: "message"; readonly atMicros: number; readonly message: Message; readonly bytes: number; readonly text: boolean }
   /** Bytes that are no message of the contract; the stream goes on unless the driver cannot. */
   | { readonly kind: "undecodable"; readonly atMicros: number; readonly detail: string; readonly bytes: Uint8Array }

@@ -19,6 +19,8 @@ export type WorkloadStep =
   | { readonly kind: "expect-end"; readonly withinMs: number | undefined }
   /** Waits until the lag of a resumed reader is back where it was. */
   | { readonly kind: "expect-caught-up"; readonly withinMs: number | undefined }
+  /** After a cancel: waits until nothing has come on the stream's own connection for half a second; gRPC on a connection of its own. */
+  | { readonly kind: "expect-quiet"; readonly withinMs: number | undefined }
   | { readonly kind: "end" }
   | { readonly kind: "cancel" }
   /** Stops reading, so that the peer's flow control fills. */

@@ -53,10 +53,11 @@ class WireConnection implements Connection {
       const { status, body } = outcome.response;
       return endAtOnce(options, endOfRefusal(status, body.toString("utf8")), outcome.timing.respondedAtMicros);
     }
-    const { connection } = outcome;
+    const { connection, timing } = outcome;
+    const dial = { dialledAtMicros: timing.dialedAtMicros, connectedAtMicros: timing.connectedAtMicros, requestedAtMicros: timing.requestedAtMicros };
     this.#open.add(connection);
     void connection.ended.then(() => this.#open.delete(connection));
-    options.events({ kind: "opened", atMicros: outcome.timing.respondedAtMicros, headers: joinHeaders(outcome.response.headers) });
+    options.events({ kind: "opened", atMicros: timing.respondedAtMicros, headers: joinHeaders(outcome.response.headers), dial });
     return openStream(connection, binding, options);
   }
 

@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.js";
-import type { Contract, Message } from "../core/contract.js";
+import type { Message } from "../core/contract.js";
 import type { Connection, Driver, FloodOptions, MonitorStream, OpenOptions, StreamEnd, StreamEvent } from "../core/stream.js";
 import type { Target } from "../core/target.js";
 import type { FilterReference, Workload } from "../core/workload.js";
@@ -82,7 +82,7 @@ function decodingDoor({ workload, clock, connectTimeoutMs }: DriverSourceOptions
         }
       });
       answering.on(stream);
-      return loadStream(stream, target.contract);
+      return loadStream(stream, target);
     },
     remarks: () => [`${driver.name} decodes every message whole: peak rates are those of the driver.`, ...driver.hides.map((hidden) => `${driver.name}: ${hidden}`)],
   };
@@ -110,7 +110,7 @@ function floodedDoor({ workload, clock, connectTimeoutMs }: DriverSourceOptions,
       }
       stream = await openOn({ pool, target, request, clock }, book === undefined ? {} : { onMessageBytes: (bytes, start, end) => book.take(bytes as Buffer, start, end) }, () => undefined);
       answering.on(stream);
-      return loadStream(stream, target.contract);
+      return loadStream(stream, target);
     },
     remarks: () => (scanned === undefined ? [] : readingRemarks(target, choice, scanned)),
   };
@@ -145,7 +145,12 @@ async function openOn({ pool, target, request, clock }: OpenOn, more: Pick<OpenO
   const events = (event: StreamEvent): void => {
     if (event.kind === "opened" && !opened) {
       opened = true;
-      meter.time("open").record(event.atMicros - startMicros);
+      if (event.dial !== undefined) {
+        meter.time("connect").record(event.dial.connectedAtMicros - event.dial.dialledAtMicros);
+      }
+      meter.time("open").record(event.atMicros - (event.dial?.requestedAtMicros ?? startMicros));
+    } else if (event.kind === "ended" && !opened && event.end.kind === "rejected" && target.transport === "ws") {
+      meter.time("handshake-reject").record(event.atMicros - startMicros);
     } else if (event.kind === "undecodable") {
       meter.counts.violations++;
     } else {
@@ -199,7 +204,7 @@ function createAnswering(): { readonly answer: (messages: readonly Message[]) =>
   };
 }
 
-function loadStream(stream: MonitorStream, contract: Contract): LoadStream {
+function loadStream(stream: MonitorStream, { contract, transport }: Target): LoadStream {
   let last: PreparedFilter | undefined;
   let slot = 0;
   return {
@@ -214,6 +219,7 @@ function loadStream(stream: MonitorStream, contract: Contract): LoadStream {
     pause: () => stream.pause(),
     resume: () => stream.resume(),
     ended: stream.ended,
+    lastInboundMicros: () => (transport === "grpc" ? stream.lastInboundAtMicros : undefined),
   };
 }
 

@@ -182,7 +182,7 @@ export class GroupRun {
         await turn();
         dueMicros = clock.nowMicros();
       }
-      await actor.perform(group.each, dueMicros);
+      await actor.perform(group.each, dueMicros, dueMicros);
     }
   }
 
@@ -197,7 +197,7 @@ export class GroupRun {
     const run = async (actor: StreamActor, dueMicros: number): Promise<void> => {
       let next: number | undefined = dueMicros;
       while (next !== undefined && !actor.over) {
-        await actor.perform(group.each, next);
+        await actor.perform(group.each, next, next === dueMicros ? dueMicros : this.#options.clock.nowMicros());
         next = this.#nextDeferred(deferred, stop);
       }
       if (!actor.over) {
@@ -224,14 +224,16 @@ export class GroupRun {
     let number = shard.index;
     const run = async (dueMicros: number): Promise<void> => {
       let next: number | undefined = dueMicros;
+      let readyMicros = dueMicros;
       while (next !== undefined) {
         const actor = this.#newActor(number);
         number += shard.count;
         this.#transient.add(actor);
-        await actor.open();
+        await actor.open(Math.max(next, readyMicros));
         await actor.perform([...group.begin, ...group.each, ...group.finish], next);
         actor.finish();
         this.#transient.delete(actor);
+        readyMicros = this.#options.clock.nowMicros();
         next = this.#nextDeferred(deferred, stop);
       }
     };

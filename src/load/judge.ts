@@ -189,7 +189,7 @@ function baselineValue(threshold: Threshold, baseline: WorkloadRecord | undefine
 }
 
 /** The least latency limit of the thresholds, which sets how exact the schedule must be; 0 when there is none. */
-function tightestLimit(thresholds: readonly Threshold[]): number {
+export function tightestLimit(thresholds: readonly Threshold[]): number {
   const scheduled: readonly string[] = ["filter-apply", "filter-apply-service", "first-entry", "open"];
   const limits = thresholds.filter((threshold) => scheduled.includes(threshold.metric) && threshold.against === "limit" && threshold.statistic.kind !== "count" && threshold.operator.startsWith("<"));
   return limits.length === 0 ? 0 : Math.min(...limits.map((threshold) => threshold.limit));

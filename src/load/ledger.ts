@@ -1,4 +1,5 @@
 import type { Meter } from "./meter.js";
+import { SequenceBook, type SequenceRules } from "./sequence-book.js";
 
 /** A filter with what a ledger must know of it. */
 export interface LedgerFilter {
@@ -13,9 +14,7 @@ export interface EntryMatcher<F> {
   matches(filter: F): boolean;
 }
 
-export interface LedgerRules {
-  /** `increasing`: each sequence greater than the last; `non-decreasing`: equal allowed; `none`: entries carry no sequence. */
-  readonly order: "increasing" | "non-decreasing" | "none";
+export interface LedgerRules extends SequenceRules {
   /** Earlier entries may come again after an update. */
   readonly replay: boolean;
   /** Bound of filter-apply in microseconds. */
@@ -34,8 +33,6 @@ interface PendingUpdate<F> {
   readonly unobservable: boolean;
 }
 
-/** How many sequence numbers a stream remembers to tell a duplicate from a late entry. */
-const rememberedCount = 128;
 /** Updates that one stream may have under way; beyond it the oldest is given up as coalesced. */
 const pendingLimit = 4096;
 
@@ -69,18 +66,13 @@ export class StreamLedger<F extends LedgerFilter> {
   /** One filter holds for certain: the short way through `observe`. */
   #settled = false;
 
-  #lastSequence = -Infinity;
-  #gapless = false;
-  #countedFrom = 0;
-  /** Sequence numbers of this stream that are counted as lost. */
-  #missing = 0;
-  #remembered: Float64Array | undefined;
-  #rememberedNext = 0;
+  readonly #sequence: SequenceBook;
   #lastAtMicros = 0;
 
   constructor(meter: Meter, rules: LedgerRules) {
     this.#meter = meter;
     this.#rules = rules;
+    this.#sequence = new SequenceBook(meter, rules);
   }
 
   /** Updates sent and neither seen to hold nor given up. */
@@ -97,7 +89,6 @@ export class StreamLedger<F extends LedgerFilter> {
   sent(filter: F, intendedMicros: number, writtenMicros: number): void {
     const { counts } = this.#meter;
     counts.sent++;
-    this.#meter.time("schedule-lag").record(writtenMicros - intendedMicros);
     this.#sentCount++;
     if (filter === this.#latest) {
       // Sent again: nothing changes, and nothing could show it.
@@ -110,10 +101,10 @@ export class StreamLedger<F extends LedgerFilter> {
     this.#latestWrittenMicros = writtenMicros;
     this.#lastStaleMicros = 0;
     this.#settled = false;
-    this.#gapless = false;
+    this.#sequence.pause();
     this.#lastAtMicros = 0;
     if (this.#rules.replay) {
-      this.#lastSequence = -Infinity;
+      this.#sequence.restart();
     }
     if (this.#pending.length > pendingLimit) {
       const oldest = this.#pending.shift();
@@ -137,24 +128,7 @@ export class StreamLedger<F extends LedgerFilter> {
     } else {
       this.#observeUnsettled(atMicros, entry);
     }
-    if (sequence > this.#lastSequence) {
-      if (this.#gapless && sequence - this.#lastSequence !== 1) {
-        const gap = sequence - this.#lastSequence - 1;
-        this.#missing += gap;
-        this.#meter.counts.lost += gap;
-      }
-      this.#lastSequence = sequence;
-      const remembered = this.#remembered ?? this.#remember();
-      remembered[this.#rememberedNext] = sequence;
-      this.#rememberedNext = (this.#rememberedNext + 1) & (rememberedCount - 1);
-    } else if (sequence === sequence) {
-      this.#outOfOrder(sequence);
-    }
-    if (!this.#gapless && this.#settled && this.#rules.order === "increasing" && this.#current?.everything === true) {
-      this.#gapless = true;
-      this.#missing = 0;
-      this.#countedFrom = this.#lastSequence;
-    }
+    this.#sequence.observe(sequence);
   }
 
   /** The time between this arrival and the last one; `count` entries came at once. Gaps across an update are left out: they belong to neither filter. */
@@ -211,8 +185,8 @@ export class StreamLedger<F extends LedgerFilter> {
   /** The stream is over: updates past their bound are timeouts, the others are unfinished. */
   finish(nowMicros: number): void {
     this.expire(nowMicros);
-    this.#meter.counts.unfinished += this.#pending.filter((update) => !update.first && !update.unobservable).length;
     this.#closeStaleWindow();
+    this.#meter.counts.unfinished += this.#pending.filter((update) => !update.first && !update.unobservable).length;
     this.#pending = [];
     this.#latest = undefined;
   }
@@ -250,7 +224,7 @@ export class StreamLedger<F extends LedgerFilter> {
     const explainedByEarlier = this.#doubtful.some((filter) => entry.matches(filter));
     if (matchesLatest && !explainedByEarlier) {
       this.#doubtful = [];
-      this.#settled = true;
+      this.#beSettled();
     } else if (!matchesLatest && explainedByEarlier) {
       this.#staleInFlight(atMicros);
     } else if (!matchesLatest) {
@@ -276,7 +250,7 @@ export class StreamLedger<F extends LedgerFilter> {
     this.#current = update.filter;
     this.#doubtful = [];
     if (this.#pending.length === 0) {
-      this.#settled = true;
+      this.#beSettled();
       this.onSettled?.(true);
     }
   }
@@ -295,8 +269,17 @@ export class StreamLedger<F extends LedgerFilter> {
       this.#doubtful = [];
     }
     if (this.#pending.length === 0) {
-      this.#settled = this.#doubtful.length === 0;
+      if (this.#doubtful.length === 0) {
+        this.#beSettled();
+      }
       this.onSettled?.(last.unobservable || last.first);
+    }
+  }
+
+  #beSettled(): void {
+    this.#settled = true;
+    if (this.#current !== undefined) {
+      this.#sequence.begin(this.#current, this.#current.everything);
     }
   }
 
@@ -315,36 +298,9 @@ export class StreamLedger<F extends LedgerFilter> {
   }
 
   #closeStaleWindow(): void {
-    if (this.#latest !== undefined && this.#sentCount > 1) {
+    // Of an update that a later one overtakes nobody waits for the end.
+    if (this.#latest !== undefined && this.#sentCount > 1 && this.#pending.length === 0) {
       this.#meter.time("stale-window").record(this.#lastStaleMicros === 0 ? 0 : this.#lastStaleMicros - this.#latestWrittenMicros);
     }
-  }
-
-  #outOfOrder(sequence: number): void {
-    const { counts } = this.#meter;
-    if (sequence === this.#lastSequence && this.#rules.order === "non-decreasing") {
-      return;
-    }
-    const counted = this.#gapless && sequence > this.#countedFrom;
-    // Without a hole in the sequence every number was there before, however long ago.
-    if (this.#remembered?.includes(sequence) === true || (counted && this.#missing === 0)) {
-      counts.duplicated++;
-      return;
-    }
-    counts.reordered++;
-    if (counted) {
-      // It was counted as lost when the one after it came first.
-      this.#missing--;
-      counts.lost--;
-    }
-    const remembered = this.#remembered ?? this.#remember();
-    remembered[this.#rememberedNext] = sequence;
-    this.#rememberedNext = (this.#rememberedNext + 1) & (rememberedCount - 1);
-  }
-
-  #remember(): Float64Array {
-    // Made with the first entry: streams that stay idle cost nothing.
-    this.#remembered = new Float64Array(rememberedCount).fill(Number.NaN);
-    return this.#remembered;
   }
 }

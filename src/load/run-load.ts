@@ -154,7 +154,7 @@ function threadCount(workload: Workload, wanted: number): number {
 }
 
 /** The workload with what the caller asked for instead. */
-function adjusted({ workload, durationSeconds, streams }: RunLoadOptions): Workload {
+export function adjusted({ workload, durationSeconds, streams }: RunLoadOptions): Workload {
   const durationMs = durationSeconds === undefined ? workload.durationMs : durationSeconds * 1000;
   if (!(durationMs > 0)) {
     throw new HarnessError("usage", `A run of ${durationSeconds} s measures nothing.`, { place: "--duration" });
@@ -178,7 +178,7 @@ function adjusted({ workload, durationSeconds, streams }: RunLoadOptions): Workl
 }
 
 /** What the workload needs of the contracts and the targets is there; said before anything is sent. */
-function checkFit(workload: Workload, { targets, drivers, produce }: RunLoadOptions): void {
+export function checkFit(workload: Workload, { targets, drivers, produce }: RunLoadOptions): void {
   for (const transport of new Set(targets.map((target) => target.transport))) {
     driverFor(transport, drivers);
   }
@@ -217,7 +217,7 @@ function driverFor(transport: Transport, drivers: readonly Driver[]): Driver {
 }
 
 /** Times that need a histogram for each window: those of the live view, of bystanders, and of thresholds over a stretch. */
-function windowedTimes(workload: Workload, thresholds: readonly Threshold[]): TimeMetric[] {
+export function windowedTimes(workload: Workload, thresholds: readonly Threshold[]): TimeMetric[] {
   const stretches = thresholds.filter((threshold) => metrics[threshold.metric].kind === "time" && (threshold.overSeconds !== undefined || threshold.abortOnFail)).map((threshold) => threshold.metric as TimeMetric);
   const bystanders: TimeMetric[] = workload.groups.some((group) => group.bystander) ? ["delivery-lag"] : [];
   return [...new Set<TimeMetric>(["filter-apply", "schedule-lag", ...bystanders, ...stretches])];

@@ -3,6 +3,7 @@ import type { TimeMetric } from "../core/metric.js";
 import type { Target } from "../core/target.js";
 import type { FilterReference, StreamGroup, Workload } from "../core/workload.js";
 import { endText } from "./driver-source.js";
+import { FanOut } from "./fan-out.js";
 import { GroupRun } from "./group-run.js";
 import { watchLoop } from "./loop-watch.js";
 import { Meter, type MeterRecord, type MeterWindow, windowMicros } from "./meter.js";
@@ -68,7 +69,8 @@ export async function performShare(options: ShareOptions): Promise<ShareRecord> 
   const stop = new AbortController();
   const onStop = (): void => stop.abort();
   options.stop.addEventListener("abort", onStop, { once: true });
-  const groups = workload.groups.map((group) => newGroup(options, group, { stop: stop.signal, pace, errors }));
+  const booked = workload.groups.map((group) => newGroup(options, group, { stop: stop.signal, pace, errors }));
+  const groups = booked.map(({ run }) => run);
   const expiry = setInterval(() => {
     const now = clock.nowMicros();
     for (const group of groups) {
@@ -91,6 +93,7 @@ export async function performShare(options: ShareOptions): Promise<ShareRecord> 
     const measured = await measuring;
     await performing;
     await Promise.all(groups.filter(({ group }) => group.untilMs === undefined).map((group) => group.conclude()));
+    booked.forEach(({ closeBooks }) => closeBooks());
     return {
       groups: groups.map((group, i) => ({ name: group.group.name, record: group.meter.record(measured.streamRates[i] ?? []) })),
       loopUtilisation: measured.loopUtilisation,
@@ -155,19 +158,21 @@ async function measure({ options, groups, pace, stop, beginMicros, endMicros }: 
   return { ...health, utilisations, measuredMicros, endedEarly, streamRates };
 }
 
-function newGroup(options: ShareOptions, group: StreamGroup, shared: { readonly stop: AbortSignal; readonly pace: ReturnType<typeof createPace>; readonly errors: Map<string, number> }): GroupRun {
+function newGroup(options: ShareOptions, group: StreamGroup, shared: { readonly stop: AbortSignal; readonly pace: ReturnType<typeof createPace>; readonly errors: Map<string, number> }): { readonly run: GroupRun; readonly closeBooks: () => void } {
   const { workload, targets, shard, seed, source, clock, windowed, produce } = options;
   const contractOf = (target: number) => (targets[target] as Target).contract;
   const applyMsOf = (target: number): number => workload.applyWithinMs ?? contractOf(target).bounds.applyMs;
   const { errors } = shared;
-  return new GroupRun({
+  const meter = new Meter(windowed);
+  const fanOuts = comparesStreams(group) ? targetsOf(group, targets).map((target) => [target, new FanOut(meter)] as const) : [];
+  const run = new GroupRun({
     group,
     targets: targetsOf(group, targets),
     shard,
     // Each group has a schedule of its own.
     seed: seed + workload.groups.indexOf(group) * 7919,
     source,
-    meter: new Meter(windowed),
+    meter,
     clock,
     pace: shared.pace,
     stop: shared.stop,
@@ -180,6 +185,8 @@ function newGroup(options: ShareOptions, group: StreamGroup, shared: { readonly 
         replay: semantics.delivery === "replay",
         applyMicros: applyMsOf(target) * 1000,
         stallMicros: workload.stallMs === undefined ? Infinity : workload.stallMs * 1000,
+        // Streams on different targets read different logs.
+        fanOut: fanOuts.find(([index]) => index === target)?.[1],
       };
     },
     boundsOf: (target) => ({ applyMs: applyMsOf(target), endMs: contractOf(target).bounds.endMs }),
@@ -191,6 +198,13 @@ function newGroup(options: ShareOptions, group: StreamGroup, shared: { readonly 
       errors.set(key, (errors.get(key) ?? 0) + 1);
     },
   });
+  return { run, closeBooks: () => fanOuts.forEach(([, fanOut]) => fanOut.finish()) };
+}
+
+/** Whether the group's streams hold one filter from begin to end, so that they should receive the same. */
+function comparesStreams(group: StreamGroup): boolean {
+  const sent = group.begin.filter((step) => step.kind === "send");
+  return group.streams > 1 && sent.length === 1 && sent[0]?.filters.length === 1 && !group.each.some((step) => step.kind === "send");
 }
 
 /** Windows need no exact boundary: their true width is recorded. */

@@ -25,6 +25,9 @@ export interface ActorOptions {
   readonly onUnplannedEnd: (end: StreamEnd) => void;
 }
 
+/** A connection on which nothing came for so long is quiet. */
+const quietMicros = 500_000;
+
 interface Waiter {
   readonly test: () => boolean;
   readonly finish: (met: boolean) => void;
@@ -41,6 +44,9 @@ export class StreamActor {
   #cancelledMicros = 0;
   #baselineLagMicros = 0;
   #resumedMicros = 0;
+  #freeMicros: number | undefined;
+  /** The server did not end in time after our end; we cancelled. */
+  #gaveUp = false;
   #waiter: Waiter | undefined;
   readonly #turns = new Map<WorkloadStep, number>();
   /** Entries of streams that it had before. */
@@ -65,15 +71,22 @@ export class StreamActor {
     return this.#end !== undefined && !this.#planned;
   }
 
-  /** Opens a stream, fresh. Rejects with HarnessError when there is no connection. */
-  async open(): Promise<void> {
+  /**
+   * Opens a stream, fresh. Rejects with HarnessError when there is no connection.
+   * @param dueMicros when a schedule wanted it; undefined: there is none.
+   */
+  async open(dueMicros?: number): Promise<void> {
     const { source, target, streamsPerConnection, meter, clock } = this.#options;
+    if (dueMicros !== undefined) {
+      meter.time("schedule-lag").record(clock.nowMicros() - dueMicros);
+    }
     this.#receivedBefore += this.ledger.received;
     this.ledger = this.#newLedger();
     this.#end = undefined;
     this.#planned = false;
     this.#endSentMicros = 0;
     this.#cancelledMicros = 0;
+    this.#gaveUp = false;
     this.#turns.clear();
     const stream = await source.open({ target, streamsPerConnection, ledger: this.ledger, meter });
     meter.counts.opened++;
@@ -84,11 +97,13 @@ export class StreamActor {
   /**
    * Performs steps in order; ends early when the stream has ended.
    * @param dueMicros when the first of them was due: the intended time of its filter.
+   * @param freeMicros since when the stream was free to perform them: what it is late after that is the generator's doing.
    */
-  async perform(steps: readonly WorkloadStep[], dueMicros: number): Promise<void> {
+  async perform(steps: readonly WorkloadStep[], dueMicros: number, freeMicros?: number): Promise<void> {
     let intendedMicros: number | undefined = dueMicros;
+    this.#freeMicros = freeMicros;
     for (const step of steps) {
-      if (this.#end !== undefined && step.kind !== "expect-end") {
+      if (this.#end !== undefined && step.kind !== "expect-end" && step.kind !== "expect-quiet") {
         return;
       }
       await this.#step(step, intendedMicros ?? this.#options.clock.nowMicros());
@@ -102,6 +117,7 @@ export class StreamActor {
   finish(): void {
     if (!this.over) {
       this.#planned = true;
+      this.#gaveUp = this.#endSentMicros > 0;
       this.#stream?.cancel();
     }
     this.ledger.finish(this.#options.clock.nowMicros());
@@ -136,6 +152,8 @@ export class StreamActor {
         return;
       case "expect-caught-up":
         return this.#catchUp(step.withinMs ?? applyMs);
+      case "expect-quiet":
+        return this.#awaitQuiet(step.withinMs ?? endMs);
       case "end":
         return this.#endSide();
       case "cancel":
@@ -173,6 +191,10 @@ export class StreamActor {
       }
       const filter = resolve(reference);
       const writtenMicros = clock.nowMicros();
+      if (this.#freeMicros !== undefined) {
+        this.#options.meter.time("schedule-lag").record(writtenMicros - Math.max(intendedMicros, this.#freeMicros));
+        this.#freeMicros = undefined;
+      }
       this.ledger.sent(filter, i === 0 ? Math.min(intendedMicros, writtenMicros) : writtenMicros, writtenMicros);
       try {
         await stream.send(filter);
@@ -209,10 +231,32 @@ export class StreamActor {
     }
   }
 
+  /** Records how long after the cancel something still came on the stream's own connection. */
+  async #awaitQuiet(withinMs: number): Promise<void> {
+    const { clock, meter, streamsPerConnection } = this.#options;
+    const stream = this.#stream;
+    if (stream?.lastInboundMicros() === undefined || streamsPerConnection !== 1 || this.#cancelledMicros === 0) {
+      return;
+    }
+    const lastAfter = (): number => Math.max(this.#cancelledMicros, stream.lastInboundMicros() ?? 0);
+    const deadlineMicros = this.#cancelledMicros + withinMs * 1000 + quietMicros;
+    for (let waitMicros = quietMicros; waitMicros > 0; waitMicros = lastAfter() + quietMicros - clock.nowMicros()) {
+      if (clock.nowMicros() >= deadlineMicros) {
+        meter.time("cancel-quiet").recordBeyond();
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, Math.ceil(waitMicros / 1000)));
+    }
+    meter.time("cancel-quiet").record(lastAfter() - this.#cancelledMicros);
+  }
+
   #ended(end: StreamEnd, atMicros: number): void {
     const { meter } = this.#options;
     this.#end = end;
-    if (this.#cancelledMicros > 0) {
+    if (this.#gaveUp) {
+      meter.time("half-close-to-end").recordBeyond();
+      this.#options.onUnplannedEnd({ kind: "lost", native: "no end", cause: `the server did not end the stream within ${this.#options.endMs} ms of the client's end` });
+    } else if (this.#cancelledMicros > 0) {
       meter.time("cancel-local").record(atMicros - this.#cancelledMicros);
     } else if (this.#endSentMicros > 0) {
       if (end.kind === "completed") {

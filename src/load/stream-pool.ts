@@ -9,7 +9,10 @@ export interface PooledConnection {
   open: number;
 }
 
-/** The connections to one target, each shared by so many streams. */
+/** How long a connection that served one stream stays open behind it: what still comes on it can be heard. */
+const lingerMs = 1000;
+
+/** The connections to one target, each shared by so many streams; one that is for one stream alone is dialled for it. */
 export class ConnectionPool {
   readonly #options: { readonly target: Target; readonly driver: Driver; readonly clock: Clock; readonly timeoutMs: number; readonly flood: FloodOptions | undefined };
   readonly #connections = new Set<PooledConnection>();
@@ -22,6 +25,13 @@ export class ConnectionPool {
 
   /** A connection with room for one more stream, which is taken; dialled where there is none. Rejects as the driver's `connect` does. */
   async take(streamsPerConnection: number, meter: Meter): Promise<PooledConnection> {
+    if (streamsPerConnection === 1) {
+      const pooled = await this.#dial(meter);
+      pooled.open = 1;
+      this.#connections.delete(pooled);
+      this.#retired.add(pooled);
+      return pooled;
+    }
     for (;;) {
       for (const pooled of this.#connections) {
         if (pooled.open < streamsPerConnection) {
@@ -40,8 +50,12 @@ export class ConnectionPool {
   /** A stream has ended. */
   release(pooled: PooledConnection): void {
     pooled.open--;
-    if (pooled.open === 0 && this.#retired.delete(pooled)) {
-      void pooled.connection.close();
+    if (pooled.open === 0 && this.#retired.has(pooled)) {
+      setTimeout(() => {
+        if (this.#retired.delete(pooled)) {
+          void pooled.connection.close();
+        }
+      }, lingerMs).unref();
     }
   }
 
@@ -56,11 +70,16 @@ export class ConnectionPool {
     await Promise.allSettled([...this.#connections, ...this.#retired].map(({ connection }) => connection.close()));
   }
 
-  async #dial(meter: Meter): Promise<void> {
+  async #dial(meter: Meter): Promise<PooledConnection> {
     const { target, driver, clock, timeoutMs, flood } = this.#options;
     const startMicros = clock.nowMicros();
     const connection = await driver.connect(target, { timeoutMs, ...(flood === undefined ? {} : { flood }) });
-    meter.time("connect").record(clock.nowMicros() - startMicros);
-    this.#connections.add({ connection, open: 0 });
+    if (target.transport === "grpc") {
+      // A WebSocket dials for itself, when a stream is opened.
+      meter.time("connect").record(clock.nowMicros() - startMicros);
+    }
+    const pooled = { connection, open: 0 };
+    this.#connections.add(pooled);
+    return pooled;
   }
 }

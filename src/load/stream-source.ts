@@ -13,6 +13,8 @@ export interface LoadStream {
   resume(): void;
   /** Settles once, never rejects. */
   readonly ended: Promise<StreamEnd>;
+  /** When anything last came on the connection, also after the stream's end; undefined where the driver does not tell. */
+  lastInboundMicros(): number | undefined;
 }
 
 export interface LoadStreamRequest {

@@ -77,8 +77,8 @@ const step = z.union([
   z.strictObject({ send: z.union([filter, z.strictObject({ "next-of": z.array(filter).min(1), times: count.optional() }), z.strictObject({ filter, times: count })]) }),
   z.strictObject({
     expect: z.union([
-      z.enum(["applied", "end", "caught-up"]),
-      z.strictObject({ what: z.enum(["applied", "end", "caught-up"]), within: positiveDuration.optional() }),
+      z.enum(["applied", "end", "caught-up", "quiet"]),
+      z.strictObject({ what: z.enum(["applied", "end", "caught-up", "quiet"]), within: positiveDuration.optional() }),
       z.strictObject({ entries: count, within: positiveDuration.optional() }),
     ]),
   }),
