@@ -1,11 +1,13 @@
+import { engineNames, engineNamed } from "../harness/engines.js";
 import { runWorkload } from "../harness/load-run.js";
 import { readReport } from "../harness/read-report.js";
 import { commonOptions } from "./command-line.js";
 import { defineCommand, type Invocation } from "./command.js";
 import { connectionOptions, readConnection } from "./connection.js";
 import type { OptionSpecs } from "./options.js";
-import { createOutput, outputOptions } from "./output.js";
+import { createOutput } from "./output.js";
 import { reportingRun } from "./reporting-run.js";
+import { viewOptions } from "./views.js";
 
 const group = "Load";
 
@@ -14,10 +16,12 @@ const options = {
   duration: { kind: "duration", short: "d", group, value: "TIME", about: "How long it is measured; default: the workload's" },
   streams: { kind: "whole", least: 1, most: 1_000_000, short: "n", group, value: "N", about: "Streams of its first group; default: the workload's" },
   threshold: { kind: "texts", short: "t", group, value: "RULE", about: "Instead of the workload's: 'filter-apply p99 < 50ms'" },
+  engine: { kind: "choice", of: engineNames, group, value: engineNames.join("|"), about: "Who performs it: this program, or k6", fallback: "native" },
+  k6: { kind: "text", group, value: "FILE", about: "The k6 to use", fallback: "k6 on PATH" },
   baseline: { kind: "text", group, value: "FILE", about: "results.json that thresholds with `vs baseline` compare with" },
   seed: { kind: "whole", least: 0, most: 2 ** 32 - 1, group, about: "Seed of all schedules; default: a new one, which the report names" },
   "target-name": { kind: "text", group, value: "NAME", about: "What the report calls the target" },
-  ...outputOptions,
+  ...viewOptions,
   color: commonOptions.color,
 } as const satisfies OptionSpecs;
 
@@ -29,6 +33,7 @@ export const load = defineCommand({
   examples: [
     ["halfclose load throughput grpc://localhost:50051", "as many entries as the server gives"],
     ["halfclose load filter-churn ws://localhost:8080 -d 10s -t 'filter-apply p99 < 50ms'", "how soon a filter applies, with a limit"],
+    ["halfclose load throughput ws://localhost:8080 --engine k6", "the same, performed by k6"],
     ["halfclose list workloads", "what there is"],
   ],
   options,
@@ -51,6 +56,7 @@ async function performLoad(invocation: Invocation<typeof options>): Promise<numb
       streams: given.streams,
       thresholds: given.threshold.length === 0 ? undefined : given.threshold,
       baseline,
+      engine: engineNamed(given.engine ?? "native", { k6: given.k6, environment: console.environment }),
       seed: given.seed,
       targetName: given["target-name"],
       command: invocation.commandLine,

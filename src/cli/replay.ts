@@ -6,14 +6,15 @@ import { commonOptions } from "./command-line.js";
 import { defineCommand, type Invocation } from "./command.js";
 import { connectionOptions, readConnection } from "./connection.js";
 import type { OptionSpecs } from "./options.js";
-import { createOutput, outputOptions } from "./output.js";
+import { createOutput } from "./output.js";
 import { reportingRun } from "./reporting-run.js";
+import { viewOptions } from "./views.js";
 
 const options = {
   ...connectionOptions,
   "known-failing": { kind: "text", group: "Running", value: "FILE", about: "Checks that are known to fail, with reasons" },
   scenario: { kind: "texts", group: "Running", value: "FILE", about: "The YAML scenarios of that run, if it had any" },
-  ...outputOptions,
+  ...viewOptions,
   color: commonOptions.color,
 } as const satisfies OptionSpecs;
 

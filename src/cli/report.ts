@@ -2,9 +2,9 @@ import { readReport } from "../harness/read-report.js";
 import { commonOptions } from "./command-line.js";
 import { defineCommand } from "./command.js";
 import type { OptionSpecs } from "./options.js";
-import { outputOptions, printViews } from "./output.js";
+import { readViews, viewOptions } from "./views.js";
 
-const options = { ...outputOptions, color: commonOptions.color } as const satisfies OptionSpecs;
+const options = { ...viewOptions, color: commonOptions.color } as const satisfies OptionSpecs;
 
 /** Makes views of results that are there already. */
 export const report = defineCommand({
@@ -17,7 +17,10 @@ export const report = defineCommand({
   options,
   arity: [1, 1],
   async run({ options: given, arguments: [file = ""], console }) {
-    await printViews(given, console, await readReport(console.workingDirectory, file));
+    const views = readViews(given, console);
+    const results = await readReport(console.workingDirectory, file);
+    views.print(results, false);
+    await views.write(results, undefined);
     return 0;
   },
 });

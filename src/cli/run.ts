@@ -11,8 +11,9 @@ import { commonOptions } from "./command-line.js";
 import { defineCommand, type Invocation } from "./command.js";
 import { connectionOptions, readConnection } from "./connection.js";
 import type { OptionSpecs } from "./options.js";
-import { createOutput, outputOptions } from "./output.js";
+import { createOutput } from "./output.js";
 import { reportingRun } from "./reporting-run.js";
+import { viewOptions } from "./views.js";
 
 const selection = "Selection";
 const running = "Running";
@@ -35,7 +36,7 @@ const options = {
   "known-failing": { kind: "text", group: running, value: "FILE", about: "Checks that are known to fail, with reasons; an entry out of date fails the run" },
   "write-known-failing": { kind: "text", group: running, value: "FILE", about: "Write what failed as such a file", commandLineOnly: true },
   "target-name": { kind: "text", group: running, value: "NAME", about: "What the report calls the target" },
-  ...outputOptions,
+  ...viewOptions,
   color: commonOptions.color,
 } as const satisfies OptionSpecs;
 
