@@ -19,6 +19,7 @@ import type { YamlDocument, YamlProblem } from "../yaml/document.js";
 import { createDrafter, placeholdersOf, readTemplate, templateOf } from "./draft.js";
 import { compileEntryShape } from "./entry-shape.js";
 import { compileExpressions } from "./expressions.js";
+import { descriptorSetOf } from "./descriptor-set.js";
 import { createFilterMaker } from "./filters.js";
 import type { LoadedTypes } from "./grpc-types.js";
 import { createJsonCodec } from "./json-codec.js";
@@ -128,6 +129,7 @@ function grpcBinding(draft: ContractDraft): GrpcBinding | undefined {
     codec: createProtobufCodec(monitor.request, monitor.response, draft.content.grpc?.bytes ?? "base64"),
     entryFields: protobufFieldsOf(monitor.response),
     filterFields: protobufFieldsOf(monitor.request),
+    descriptorSet: () => descriptorSetOf(monitor.request.root),
   };
 }
 

@@ -140,6 +140,8 @@ export interface GrpcBinding {
   readonly codec: MessageCodec;
   readonly entryFields: readonly ProtobufField[];
   readonly filterFields: readonly ProtobufField[];
+  /** The types as the bytes of a FileDescriptorSet, for tools with a protobuf library of their own. */
+  readonly descriptorSet?: () => Promise<Uint8Array>;
 }
 
 export interface WebSocketBinding {

@@ -2,12 +2,14 @@ import { performance } from "node:perf_hooks";
 import { defaultContract, loadContract } from "../contract/load-contract.js";
 import type { Contract } from "../core/contract.js";
 import { HarnessError } from "../core/errors.js";
+import type { Engine } from "../engines/engine.js";
 import type { Report, RunEvent, WorkloadRecord } from "../core/report.js";
 import type { Workload } from "../core/workload.js";
 import { runLoad, type RunLoadOptions, type ThreadOptions } from "../load/run-load.js";
 import { loadWorkload } from "../load/shipped-workloads.js";
 import { readGroupUsage } from "../surroundings/process-group.js";
 import { assembleReport, type ReportFrame } from "./assemble-report.js";
+import { runOnEngine } from "./engine-run.js";
 import { openSurroundings, type Surroundings, type SurroundingsOptions } from "./surroundings.js";
 
 /** What one workload needs beside a target. */
@@ -24,6 +26,8 @@ export interface WorkloadOptions {
   readonly contract?: string | undefined;
   /** Worker threads; default: one less than the machine has cores. */
   readonly workers?: number | undefined;
+  /** Who performs it; default: the native engine. */
+  readonly engine?: Engine | undefined;
 }
 
 /** What a load run needs to know. */
@@ -38,6 +42,8 @@ export interface LoadOptions extends SurroundingsOptions {
   readonly seed?: number | undefined;
   /** Worker threads; default: one less than the machine has cores. */
   readonly workers?: number | undefined;
+  /** Who performs it; default: the native engine, in this process. */
+  readonly engine?: Engine | undefined;
   readonly targetName?: string | undefined;
   readonly command?: readonly string[];
   readonly secrets?: readonly string[];
@@ -78,6 +84,7 @@ export async function runWorkload(options: LoadOptions): Promise<Report> {
       onEvent: options.onEvent,
       contract: options.contract ?? defaultContract,
       workers: options.workers,
+      engine: options.engine,
     });
     const death = surroundings.death();
     const report = assembleReport(frame, surroundings, {
@@ -96,7 +103,8 @@ export async function runWorkload(options: LoadOptions): Promise<Report> {
 /** Performs one workload on open surroundings. */
 export async function performWorkload(surroundings: Surroundings, options: WorkloadOptions): Promise<WorkloadRecord> {
   const { producer, contract } = surroundings;
-  const threads = await threadsFor(surroundings, options);
+  const { engine } = options;
+  const threads = engine === undefined ? await threadsFor(surroundings, options) : undefined;
   const sampleTarget = (): ReturnType<NonNullable<RunLoadOptions["sampleTarget"]>> => {
     const group = surroundings.processGroup();
     const usage = group === undefined ? undefined : readGroupUsage(group);
@@ -117,7 +125,7 @@ export async function performWorkload(surroundings: Surroundings, options: Workl
             );
           }
         };
-  return runLoad({
+  const run: RunLoadOptions = {
     workload: options.workload,
     targets: Object.values(surroundings.targets),
     drivers: Object.values(surroundings.drivers),
@@ -131,7 +139,8 @@ export async function performWorkload(surroundings: Surroundings, options: Workl
     ...(options.baseline === undefined ? {} : { baseline: options.baseline }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
-  });
+  };
+  return engine === undefined ? runLoad(run) : runOnEngine(engine, run);
 }
 
 /**
