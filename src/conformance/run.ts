@@ -318,7 +318,7 @@ function reasonOf(verdict: Verdict): { readonly reason?: string } {
 }
 
 /** Names, for each failure, the most basic failed check that explains it on the same transport: the one whose subject it stumbled over, else one that it declares to stand on. */
-function withConsequences(records: readonly CheckRecord[], tasks: readonly Task[]): CheckRecord[] {
+export function withConsequences(records: readonly CheckRecord[], tasks: readonly Task[]): CheckRecord[] {
   const bad = new Set(records.filter(isBad).map((record) => `${record.id}|${record.transport}`));
   const stumbled = new Map(records.flatMap((record) => (record.consequenceOf === undefined ? [] : [[`${record.id}|${record.transport}`, record.consequenceOf] as const])));
   const declared = new Map(tasks.map(({ check }) => [check.id as string, check.dependsOn ?? []]));

@@ -1,0 +1,51 @@
+import { checks as catalogue } from "../../scenarios/index.js";
+import { withConsequences } from "../conformance/run.js";
+import { judgeGates } from "../conformance/suite.js";
+import { readReport } from "../harness/read-report.js";
+import { loadSuite, suiteNames } from "../harness/suites.js";
+import { mergeReports } from "../results/merge-reports.js";
+import { commonOptions } from "./command-line.js";
+import { defineCommand } from "./command.js";
+import type { OptionSpecs } from "./options.js";
+import { createOutput } from "./output.js";
+import { viewOptions } from "./views.js";
+
+const options = {
+  suite: {
+    kind: "text",
+    group: "Judging",
+    value: "NAME|FILE",
+    about: "Suite whose gates judge the whole; default: that of the shards, if it comes with halfclose",
+  },
+  ...viewOptions,
+  color: commonOptions.color,
+} as const satisfies OptionSpecs;
+
+/** Makes one report of shards. */
+export const merge = defineCommand({
+  usage: "<results.json..>",
+  about: "Makes one report of the shards of a run, in the order of their numbers, and judges it anew.",
+  examples: [["halfclose merge shard-1/results.json shard-2/results.json -o reports", "two machines"]],
+  options,
+  arity: [1, 1000],
+  async run({ options: given, arguments: files, console }) {
+    const output = createOutput(given, console);
+    const shards = await Promise.all(files.map(async (source) => ({ source, report: await readReport(console.workingDirectory, source) })));
+    const named = given.suite ?? shards[0]?.report.target.suite ?? "";
+    const suite = given.suite !== undefined || (await suiteNames()).includes(named) ? await loadSuite(named, console.workingDirectory) : undefined;
+    const tasks = catalogue.map((check) => ({ check, transport: "grpc" }) as const);
+    const report = mergeReports(
+      shards,
+      suite === undefined
+        ? {}
+        : {
+            rejudge(records) {
+              const judged = withConsequences(records, tasks);
+              return { checks: judged, gates: judgeGates(suite, judged) };
+            },
+          },
+    );
+    await output.finish(report);
+    return report.exitCode;
+  },
+});
