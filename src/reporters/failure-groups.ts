@@ -12,7 +12,7 @@ export interface FailureGroup {
 
 /**
  * Groups failures, the most telling first: by level, then by how many others a group explains.
- * Two failures are alike if what was seen is equal but for its numbers; a consequence stands with its cause on the same transport, else on the other.
+ * Two failures are alike if what was seen is equal but for numbers, tokens and the messages quoted; a consequence stands with its cause on the same transport, else on the other.
  */
 export function groupFailures(failures: readonly CheckRecord[]): FailureGroup[] {
   const roots = failures.filter((check) => rootOf(check, failures) === check);
@@ -45,7 +45,13 @@ export function groupFailures(failures: readonly CheckRecord[]): FailureGroup[] 
 function likeness(check: CheckRecord): string {
   const seen = check.actual ?? check.reason;
   // Without anything seen there is nothing to be alike in.
-  return seen === undefined ? `${check.id} ${check.transport}` : seen.replace(/\d+(\.\d+)?/g, "0").replace(/\s+/g, " ");
+  return seen === undefined
+    ? `${check.id} ${check.transport}`
+    : seen
+        .replace(/\{[^{}]*\}/g, "{}")
+        .replace(/\bhc-[0-9a-f]+/g, "hc")
+        .replace(/\d+(?:[.,]\d+)*/g, "0")
+        .replace(/\s+/g, " ");
 }
 
 function causeOf(check: CheckRecord, failures: readonly CheckRecord[]): CheckRecord | undefined {

@@ -4,10 +4,23 @@ import type { TimelineEvent } from "../core/timeline.js";
 export type ExcerptLine = { readonly kind: "event"; readonly event: TimelineEvent } | { readonly kind: "gap"; readonly left: number };
 
 /**
- * The events that tell what happened, in at most so many lines (default 14, at least 5): the offence and what surrounds it, what was sent before it,
- * the first event and the last. Without an offending event the end is taken for it: a wait that ran out ends there.
+ * A timeline in the order of time. A check may find only later which of the messages that came was wrong, and then notes the time when it came:
+ * that message is marked beside the note.
  */
-export function excerptTimeline(events: readonly TimelineEvent[], limit = 14): ExcerptLine[] {
+export function inOrder(timeline: readonly TimelineEvent[]): TimelineEvent[] {
+  const events = timeline.toSorted((a, b) => a.atMs - b.atMs);
+  const notes = events.filter((event) => event.offending === true && event.direction === "local");
+  const isMeant = (event: TimelineEvent): boolean =>
+    event.direction === "received" && notes.some((note) => note.atMs === event.atMs && note.stream === event.stream && note.what.includes(event.what));
+  return notes.length === 0 ? events : events.map((event) => (isMeant(event) ? { ...event, offending: true } : event));
+}
+
+/**
+ * The events that tell what happened, in the order of time and in at most so many lines (default 14, at least 5): the offence and what surrounds it,
+ * what was sent before it, the first event and the last. Without an offending event the end is taken for it: a wait that ran out ends there.
+ */
+export function excerptTimeline(timeline: readonly TimelineEvent[], limit = 14): ExcerptLine[] {
+  const events = inOrder(timeline);
   const chosen = new Set<number>();
   let lines = linesOf(events, chosen);
   for (const index of ranked(events)) {
@@ -36,7 +49,9 @@ function* ranked(events: readonly TimelineEvent[]): Generator<number> {
   yield offence;
   yield 0;
   yield last;
-  const sentBefore = events.map((event, index) => (event.direction === "sent" ? index : -1)).filter((index) => index >= 0 && index <= offence);
+  const sentBefore = events
+    .map((event, index) => (event.direction === "sent" && !isFrame(event) ? index : -1))
+    .filter((index) => index >= 0 && index <= offence);
   yield* sentBefore.slice(-2).toReversed();
   // Twice as many before the offence as after it: the cause comes first. The search ends once nothing more can fit.
   for (let distance = 1; distance <= 40; distance++) {
@@ -63,6 +78,11 @@ function pushGap(lines: ExcerptLine[], left: number): void {
   if (left > 0) {
     lines.push({ kind: "gap", left });
   }
+}
+
+/** A frame, or what TCP does: as against a message of the contract, which a client would see. */
+export function isFrame(event: TimelineEvent): boolean {
+  return /^(?:[A-Z][A-Z_]{2,}\b|TCP |ping\b|pong\b)/.test(event.what);
 }
 
 /** Milliseconds with as many places as tell neighbours apart: `0.43`, `120.35`. */

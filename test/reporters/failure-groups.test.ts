@@ -19,6 +19,19 @@ t.test("failures that differ in numbers only are one group, led by the greatest 
   t.end();
 });
 
+t.test("the messages quoted in what was seen do not set failures apart, other words do", (t) => {
+  const groups = groupFailures([
+    failedCheck({ actual: 'arrival #157 matches only "alpha": {"sequence":20887,"message":"tick 1"}' }),
+    failedCheck({ transport: "ws", actual: 'arrival #9 matches only "alpha": {"sequence":3,"message":"hc-7e7f-1"}' }),
+    failedCheck({ id: "a/other", actual: 'arrival #9 matches only "beta": {"sequence":3}' }),
+  ]);
+  t.same(
+    groups.map(({ alike }) => alike.length),
+    [1, 0],
+  );
+  t.end();
+});
+
 t.test("a consequence of a consequence stands under the root, on its own transport if that failed too", (t) => {
   const groups = groupFailures([
     failedCheck({ id: "root", actual: "x" }),

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import t from "tap";
 import type { TimelineEvent } from "../../src/core/timeline.js";
-import { excerptTimeline } from "../../src/reporters/timeline-excerpt.js";
+import { excerptTimeline, inOrder } from "../../src/reporters/timeline-excerpt.js";
 
 const event = fc.record({
   atMs: fc.double({ min: 0, max: 1e4, noNaN: true }),
@@ -11,23 +11,52 @@ const event = fc.record({
   offending: fc.boolean(),
 });
 
+function sameEvent(a: TimelineEvent | undefined, b: TimelineEvent | undefined): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
 t.test("an excerpt is short, keeps the order, the first offence, the first and the last event, and counts what it leaves out", (t) => {
   fc.assert(
     fc.property(fc.array(event, { minLength: 1, maxLength: 300 }), fc.integer({ min: 5, max: 20 }), (events: TimelineEvent[], limit) => {
       const lines = excerptTimeline(events, limit);
       const shown = lines.flatMap((line) => (line.kind === "event" ? [line.event] : []));
       const left = lines.reduce((sum, line) => sum + (line.kind === "gap" ? line.left : 0), 0);
-      const indexes = shown.map((candidate) => events.indexOf(candidate));
-      const offence = events.find((candidate) => candidate.offending === true);
+      const ordered = inOrder(events);
+      const indexOf = (candidate: TimelineEvent): number =>
+        ordered.findIndex((event, index) => sameEvent(event, candidate) && !used.has(index) && used.add(index) !== undefined);
+      const used = new Set<number>();
+      const indexes = shown.map(indexOf);
+      const offence = ordered.find((candidate) => candidate.offending === true);
       return (
         lines.length <= limit &&
         shown.length + left === events.length &&
         indexes.every((index, i) => i === 0 || index > (indexes[i - 1] ?? -1)) &&
-        shown.includes(events[0] as TimelineEvent) &&
-        shown.includes(events.at(-1) as TimelineEvent) &&
-        (offence === undefined || shown.includes(offence))
+        sameEvent(shown[0], ordered[0]) &&
+        sameEvent(shown.at(-1), ordered.at(-1)) &&
+        (offence === undefined || shown.some((candidate) => sameEvent(candidate, offence)))
       );
     }),
+  );
+  t.end();
+});
+
+t.test("events stand in the order of time, and the message that a later note means is marked with it", (t) => {
+  const timeline: TimelineEvent[] = [
+    { atMs: 1, stream: "a", direction: "received", what: "entry 1 alpha" },
+    { atMs: 2, stream: "b", direction: "received", what: "entry 1 alpha" },
+    { atMs: 2, stream: "a", direction: "received", what: "entry 2 alpha" },
+    { atMs: 9, stream: "a", direction: "received", what: "entry 3 beta" },
+    { atMs: 2, stream: "a", direction: "local", what: "arrival #2 (entry 2 alpha) does not match", offending: true },
+  ];
+  t.same(
+    excerptTimeline(timeline).map((line) => (line.kind === "event" ? [line.event.stream, line.event.what.slice(0, 7), line.event.offending === true] : [])),
+    [
+      ["a", "entry 1", false],
+      ["b", "entry 1", false],
+      ["a", "entry 2", true],
+      ["a", "arrival", true],
+      ["a", "entry 3", false],
+    ],
   );
   t.end();
 });

@@ -1,6 +1,7 @@
 import { gzipSync } from "node:zlib";
 import type { CheckRecord, Report } from "../../core/report.js";
 import type { TimelineEvent } from "../../core/timeline.js";
+import { inOrder } from "../timeline-excerpt.js";
 
 /** The report as it is put into the page: its JSON, gzip, base64; nothing of it needs an escape. */
 export interface EmbeddedReport {
@@ -39,7 +40,7 @@ function shorten(check: CheckRecord, limit: number): CheckRecord {
   if (timeline === undefined || timeline.length <= limit) {
     return check;
   }
-  const kept = around(timeline, limit);
+  const kept = around(inOrder(timeline), limit);
   return { ...check, timeline: kept, timelineDropped: (check.timelineDropped ?? 0) + timeline.length - kept.length };
 }
 

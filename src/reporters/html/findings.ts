@@ -78,8 +78,10 @@ function finding(check: CheckRecord, options: FindingOptions): Markup {
     check.consequenceOf === undefined
       ? none
       : markup`<div><dt>follows from</dt><dd><a href="#${rowAnchor(check.consequenceOf)}">${check.consequenceOf}</a></dd></div>`
-  }${alike.length === 0 ? none : markup`<div><dt>${plural(alike.length, "other")} alike</dt><dd>${alike.map(link)}</dd></div>`}${
-    consequences.length === 0 ? none : markup`<div><dt>${plural(consequences.length, "consequence")}</dt><dd>${consequences.map(link)}</dd></div>`
+  }${alike.length === 0 ? none : markup`<div><dt>${plural(alike.length, "other")} alike</dt><dd class="relatives">${alike.map(link)}</dd></div>`}${
+    consequences.length === 0
+      ? none
+      : markup`<div><dt>${plural(consequences.length, "consequence")}</dt><dd class="relatives">${consequences.map(link)}</dd></div>`
   }${field("usually", explanation)}${check.reproduce === undefined ? none : markup`<div><dt>again</dt><dd>${copyable(check.reproduce, "line that runs it again")}</dd></div>`}</dl>
 <div class="exchange">${sequenceDiagram(check, title, options.rows)}${timeline(check, options.texts)}</div></div></details>`;
 }

@@ -151,7 +151,7 @@
   /** Puts all events of a check into its timeline, in place of the excerpt. */
   const fillTimeline = async (/** @type {HTMLElement} */ details) => {
     const index = Number(details.closest("details.finding")?.getAttribute("data-index"));
-    const events = JSON.parse(await results()).checks[index]?.timeline ?? [];
+    const events = [...(JSON.parse(await results()).checks[index]?.timeline ?? [])].sort((a, b) => a.atMs - b.atMs);
     const pre = one("pre", details);
     if (pre !== null) {
       pre.textContent = events

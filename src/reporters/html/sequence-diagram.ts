@@ -1,7 +1,7 @@
 import type { CheckRecord } from "../../core/report.js";
 import type { TimelineEvent } from "../../core/timeline.js";
 import { oneLine, truncate } from "../plain-text.js";
-import { excerptTimeline, relativeMs, type ExcerptLine } from "../timeline-excerpt.js";
+import { excerptTimeline, isFrame, relativeMs, type ExcerptLine } from "../timeline-excerpt.js";
 import { markup, none, type Markup } from "./markup.js";
 
 const width = 720;
@@ -98,20 +98,15 @@ function offenceMark(top: number): Markup {
 }
 
 function labelAt(event: TimelineEvent): number {
-  return (isWireOnly(event) && event.direction !== "local" ? x.wire : x.client) + 14;
-}
-
-/** Frames and what TCP does, as against messages of the contract. */
-function isWireOnly(event: TimelineEvent): boolean {
-  return /^(?:[A-Z][A-Z_]{2,}\b|TCP |ping\b|pong\b)/.test(event.what);
+  return (isFrame(event) && event.direction !== "local" ? x.wire : x.client) + 14;
 }
 
 function arrow(event: TimelineEvent, y: number): Markup {
   if (event.direction === "local") {
     return markup`<circle cx="${x.client}" cy="${y - 9}" r="3.5"/>`;
   }
-  const near = isWireOnly(event) ? x.wire : x.client;
+  const near = isFrame(event) ? x.wire : x.client;
   const [from, to] = event.direction === "sent" ? [near, x.server - 3] : [x.server, near + 3];
   const back = event.direction === "sent" ? -7 : 7;
-  return markup`<path class="arrow${isWireOnly(event) ? " frame" : ""}" d="M${from} ${y}H${to}"/><path class="tip" d="M${to} ${y}l${back} -3.5v7z"/>`;
+  return markup`<path class="arrow${isFrame(event) ? " frame" : ""}" d="M${from} ${y}H${to}"/><path class="tip" d="M${to} ${y}l${back} -3.5v7z"/>`;
 }
