@@ -16,6 +16,10 @@ export interface Arrival {
 
 /** Greatest number of arrivals that one stream keeps; a flood beyond it ends the check as unproven rather than eat the memory. */
 const keptArrivals = 400_000;
+/** Greatest number of bytes, as received, of the messages that one stream keeps. */
+const keptBytes = 64 * 1024 * 1024;
+/** One is enough to judge by; the rest show what kind of flood it is. */
+const keptViolations = 1000;
 
 /** What a conversation tells its session. */
 export interface ConversationHost {
@@ -65,6 +69,8 @@ export function createConversation(host: ConversationHost, label: string): { con
   const violations: string[] = [];
   let acks = 0;
   let rejections = 0;
+  let receivedBytes = 0;
+  let overfull = false;
   let openedAtMicros: number | undefined;
   let headers: Readonly<Record<string, string>> | undefined;
   let end: StreamEnd | undefined;
@@ -106,14 +112,29 @@ export function createConversation(host: ConversationHost, label: string): { con
     lastPut = inTurn.catch(() => undefined);
     await inTurn;
   };
+  /** Reads no more of a stream that would eat the memory, or the time. */
+  const stopReading = (of: string): void => {
+    if (!overfull) {
+      overfull = true;
+      stream?.pause();
+      local(`paused: more than ${of}`);
+    }
+  };
+  const violate = (detail: string, atMicros: number): void => {
+    if (violations.length >= keptViolations) {
+      stopReading(`${keptViolations} messages that are none of the contract's`);
+      return;
+    }
+    violations.push(detail);
+    host.record({ stream: label, direction: "received", what: detail, atMicros, offending: true });
+  };
   const hearMessage = (message: Message, atMicros: number): void => {
     const received = contract.classify(message);
     switch (received.kind) {
       case "entries":
         for (const entry of received.entries) {
           if (arrivals.length >= keptArrivals) {
-            opened().pause();
-            local(`paused: more than ${keptArrivals} entries`);
+            stopReading(`${keptArrivals} entries`);
             return;
           }
           const token = tokenOf(contract.entries, entry);
@@ -138,8 +159,7 @@ export function createConversation(host: ConversationHost, label: string): { con
         }
         return;
       case "violation":
-        violations.push(received.detail);
-        host.record({ stream: label, direction: "received", what: received.detail, atMicros, offending: true });
+        violate(received.detail, atMicros);
     }
   };
 
@@ -218,11 +238,16 @@ export function createConversation(host: ConversationHost, label: string): { con
           host.record({ stream: label, direction: "received", what: "headers", atMicros: event.atMicros });
           break;
         case "message":
-          hearMessage(event.message, event.atMicros);
+          receivedBytes += event.bytes;
+          if (receivedBytes > keptBytes) {
+            stopReading(`${keptBytes / 2 ** 20} MiB of messages`);
+          }
+          if (!overfull) {
+            hearMessage(event.message, event.atMicros);
+          }
           break;
         case "undecodable":
-          violations.push(event.detail);
-          host.record({ stream: label, direction: "received", what: event.detail, atMicros: event.atMicros, offending: true });
+          violate(event.detail, event.atMicros);
           break;
         case "frame":
           // DATA and text frames are told as messages; the rest of the wire explains ends.

@@ -59,6 +59,9 @@ function byRank(tasks: readonly Task[]): Task[] {
 /** The behaviours that a session itself stands on. */
 const basicChecks: readonly string[] = ["first-filter/takes-effect", "filter-updates/takes-effect", "eof/while-idle"];
 
+/** Longest text of one part of a verdict. */
+const longestText = 600;
+
 /** Longest time one check may take, whatever it waits for. */
 const checkLimitMs = 60_000;
 
@@ -290,7 +293,7 @@ function recordOf(context: RunContext, task: Task, outcome: Outcome): CheckRecor
     status: verdict.status,
     requirement: check.requirement,
     clause: check.clause,
-    ...("expected" in verdict ? { expected: verdict.expected, actual: verdict.actual } : {}),
+    ...("expected" in verdict ? { expected: readable(verdict.expected), actual: readable(verdict.actual) } : {}),
     ...reasonOf(verdict),
     ...(outcome.basis === undefined ? {} : { consequenceOf: outcome.basis }),
     elapsedMs: round(outcome.elapsedMs),
@@ -303,7 +306,7 @@ function recordOf(context: RunContext, task: Task, outcome: Outcome): CheckRecor
 function reasonOf(verdict: Verdict): { readonly reason?: string } {
   switch (verdict.status) {
     case "unproven":
-      return { reason: verdict.lacked };
+      return { reason: readable(verdict.lacked) };
     case "not-applicable":
       return { reason: verdict.declared };
     case "broken":
@@ -311,7 +314,7 @@ function reasonOf(verdict: Verdict): { readonly reason?: string } {
     case "known-failing":
       return { reason: verdict.reason };
     case "passed":
-      return verdict.note === undefined ? {} : { reason: verdict.note };
+      return verdict.note === undefined ? {} : { reason: readable(verdict.note) };
     default:
       return {};
   }
@@ -336,6 +339,11 @@ export function withConsequences(records: readonly CheckRecord[], tasks: readonl
     const root = isBad(record) ? rootOf(record.id, record.transport, new Set([record.id])) : undefined;
     return root === undefined ? rest : { ...rest, consequenceOf: root };
   });
+}
+
+/** Verdicts quote filters and entries, which may be of any length. */
+function readable(text: string): string {
+  return text.length > longestText ? `${text.slice(0, longestText - 1)}…` : text;
 }
 
 function isBad(record: CheckRecord): boolean {

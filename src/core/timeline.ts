@@ -51,7 +51,11 @@ export function createTimeline(limit = 2000): Timeline {
   };
 }
 
+/** Longest text of one event; a message of the target's may be of any length. */
+const longestWhat = 400;
+
 function told(note: TimelineNote): TimelineEvent {
   const { what, ...rest } = note;
-  return { ...rest, what: typeof what === "string" ? what : what() };
+  const text = typeof what === "string" ? what : what();
+  return { ...rest, what: text.length > longestWhat ? `${text.slice(0, longestWhat - 1)}…` : text };
 }
