@@ -385,7 +385,7 @@ async function requireNoReachBack(session: Session, backlog: boolean): Promise<v
     conversation.resume();
   }
   const shown = await session.effect(conversation, b, { unless: [a], since: 0, boundMs: session.bounds.applyMs * (backlog ? 3 : 1) }).catch((thrown: unknown) => {
-    if (backlog && conversation.end?.kind === "rejected") {
+    if (backlog && conversation.end !== undefined && conversation.end.kind !== "completed") {
       return undefined;
     }
     throw thrown;

@@ -296,7 +296,7 @@ export const flowControlChecks: readonly Check[] = [
       if (end === undefined) {
         fail(`a clean end within ${boundMs} ms after reading went on`, "the stream is still open");
       }
-      const overflow = end.kind === "rejected" && session.contract.semantics.overflow === "end" && (session.transport === "grpc" ? end.code === 8 : [1008, 1013].includes(end.code));
+      const overflow = session.contract.semantics.overflow === "end" && (end.kind === "lost" || (end.kind === "rejected" && (session.transport === "grpc" ? end.code === 8 : [1008, 1013].includes(end.code))));
       if (overflow) {
         unproven("a buffer that holds what was written while the reader paused: the server ended the slow reader");
       }
@@ -429,7 +429,8 @@ async function writtenUnderOld(session: Session, bytes: number, afterMs: number)
     (thrown: unknown) => thrown,
   );
   if (slow !== undefined) {
-    if (conversation.end?.kind === "rejected" && session.contract.semantics.overflow === "end") {
+    // An end in the middle of a backlog may reach a reader that paused as a mere reset.
+    if (conversation.end !== undefined && conversation.end.kind !== "completed" && session.contract.semantics.overflow === "end") {
       return "overflow";
     }
     throw slow;

@@ -99,7 +99,7 @@ export async function openGrpc(session: Session, changes: CallChanges = {}): Pro
     }
     session.waiter.poke();
   };
-  const call = openGrpcCall(connection, {
+  const call = startCall(connection, {
     path: session.target.path,
     metadata: [...session.target.headers, ...(metadata ?? [])],
     ...rest,
@@ -134,6 +134,18 @@ export async function openGrpc(session: Session, changes: CallChanges = {}): Pro
     },
     resets,
   };
+}
+
+/** A connection on which no further call can be made is the server's doing: it said GOAWAY, or ended it. */
+function startCall(connection: Http2Connection, options: GrpcCallOptions): GrpcCall {
+  try {
+    return openGrpcCall(connection, options);
+  } catch (thrown) {
+    if (thrown instanceof WireError) {
+      fail("the connection takes a further call", `${thrown.expected}: ${thrown.actual}`);
+    }
+    throw thrown;
+  }
 }
 
 function decoded(codec: { decode(bytes: Uint8Array): Message }, bytes: Uint8Array, atMicros: number): StreamEvent {

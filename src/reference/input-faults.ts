@@ -15,8 +15,6 @@ export const inputFaults = {
       "bad-input/grpc-bad-protobuf",
       "bad-input/grpc-truncated-message",
       "bad-input/grpc-unknown-encoding",
-      "bad-input/message-limit",
-      "bad-input/grpc-message-percent-encoded",
     ],
     stream: () => () => ({
       finish: (ending, step) => {
