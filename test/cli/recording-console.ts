@@ -8,7 +8,12 @@ export interface RecordingConsole extends Console {
 }
 
 export function recordingConsole(
-  options: { readonly folder?: string; readonly environment?: Readonly<Record<string, string>>; readonly heard?: (text: string) => void } = {},
+  options: {
+    readonly folder?: string;
+    readonly environment?: Readonly<Record<string, string>>;
+    readonly terminal?: boolean;
+    readonly heard?: (text: string) => void;
+  } = {},
 ): RecordingConsole {
   let output = "";
   let errors = "";
@@ -23,9 +28,9 @@ export function recordingConsole(
     },
     redraw: () => undefined,
     ask: () => Promise.resolve(""),
-    environment: { CI: "true", ...options.environment },
+    environment: { ...(options.terminal === true ? { NO_COLOR: "1" } : { CI: "true" }), ...options.environment },
     workingDirectory: options.folder ?? "/nonexistent",
-    outIsTerminal: false,
+    outIsTerminal: options.terminal === true,
     errIsTerminal: false,
     columns: 80,
     onSignal(listener) {
