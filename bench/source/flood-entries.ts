@@ -123,4 +123,3 @@ function text(number: number, value: string): Buffer {
 function varint(value: bigint): number[] {
   return value < 128n ? [Number(value)] : [Number(value & 127n) | 128, ...varint(value >> 7n)];
 }
-

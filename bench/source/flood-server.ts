@@ -4,7 +4,18 @@ import { createServer as createTlsServer } from "node:tls";
 
 import { HpackEncoder } from "../../src/wire/hpack.js";
 import { FrameReader } from "../../src/wire/http2-frame-reader.js";
-import { CLIENT_PREFACE, DEFAULT_WINDOW_BYTES, encodeFrame, encodeSettingsPayload, encodeUint32, FLAG, FRAME, SETTING, settingsEntries, type FrameView } from "../../src/wire/http2-frames.js";
+import {
+  CLIENT_PREFACE,
+  DEFAULT_WINDOW_BYTES,
+  encodeFrame,
+  encodeSettingsPayload,
+  encodeUint32,
+  FLAG,
+  FRAME,
+  SETTING,
+  settingsEntries,
+  type FrameView,
+} from "../../src/wire/http2-frames.js";
 import { grpcBlock, jsonBlock, type EntryBlock, type FloodShape } from "./flood-entries.js";
 
 export interface FloodOptions extends FloodShape {
@@ -32,7 +43,10 @@ export function startFlood(options: FloodOptions): Promise<number> {
       awaitUpgrade(socket, options);
     }
   };
-  const server = options.tls === undefined ? createServer(serve) : createTlsServer({ ...options.tls, ALPNProtocols: options.transport === "grpc" ? ["h2"] : ["http/1.1"] }, serve);
+  const server =
+    options.tls === undefined
+      ? createServer(serve)
+      : createTlsServer({ ...options.tls, ALPNProtocols: options.transport === "grpc" ? ["h2"] : ["http/1.1"] }, serve);
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)));
 }
 
@@ -111,7 +125,14 @@ class GrpcFlood {
       }
     } else if (type === FRAME.HEADERS) {
       this.#streams.set(streamId, { window: this.#initialWindow, next: this.#options.base + 1n, begun: false });
-      this.#respond(streamId, [[":status", "200"], ["content-type", "application/grpc"]], FLAG.END_HEADERS);
+      this.#respond(
+        streamId,
+        [
+          [":status", "200"],
+          ["content-type", "application/grpc"],
+        ],
+        FLAG.END_HEADERS,
+      );
     } else if (type === FRAME.DATA) {
       const stream = this.#streams.get(streamId);
       if (stream !== undefined) {
@@ -209,14 +230,14 @@ function flood(socket: Socket, options: FloodOptions): void {
   const entries = options.rate === undefined ? blockEntries : Math.max(1, Math.round(options.rate / 1000));
   const ring = new BlockRing(() => jsonBlock(entries, options, options.quoted === true));
   let next = options.base + 1n;
-  let underWay = 0;
+  const state = { underWay: 0 };
   const send = (): void => {
     const block = ring.take();
     block.stamp(next, 0);
     next += BigInt(block.entries);
-    underWay++;
+    state.underWay++;
     socket.write(block.bytes, () => {
-      underWay--;
+      state.underWay--;
       ring.give(block);
       if (options.rate === undefined) {
         pump();
@@ -224,7 +245,7 @@ function flood(socket: Socket, options: FloodOptions): void {
     });
   };
   const pump = (): void => {
-    while (underWay < blocksUnderWay && socket.writable) {
+    while (state.underWay < blocksUnderWay && socket.writable) {
       send();
     }
   };
@@ -232,6 +253,6 @@ function flood(socket: Socket, options: FloodOptions): void {
     pump();
     return;
   }
-  const timer = setInterval(() => socket.writable && underWay < blocksUnderWay && send(), 1);
+  const timer = setInterval(() => socket.writable && state.underWay < blocksUnderWay && send(), 1);
   socket.once("close", () => clearInterval(timer));
 }

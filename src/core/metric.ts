@@ -27,7 +27,10 @@ export const metrics = {
   "cancel-local": { kind: "time", about: "From cancel until the local event: says nothing about the server." },
   "cancel-quiet": { kind: "time", about: "From cancel until the last byte of the stream that still came." },
   "catch-up": { kind: "time", about: "From resuming a paused reader until its lag is back at the p99 of before." },
-  "schedule-lag": { kind: "time", about: "How late an update was written, or a stream opened, after it was due and its turn had come: the generator's own lateness." },
+  "schedule-lag": {
+    kind: "time",
+    about: "How late an update was written, or a stream opened, after it was due and its turn had come: the generator's own lateness.",
+  },
   "loop-delay": { kind: "time", about: "How late the generator's event loop ran." },
   gc: { kind: "time", about: "Pauses of the generator's garbage collector." },
 

@@ -49,7 +49,13 @@ export function parseThreshold(text: string): Threshold | ThresholdProblem {
 
   const name = take();
   if (!isMetric(name.word)) {
-    return { problem: name.word === "" ? "A threshold begins with a metric." : `Unknown metric "${name.word}".${didYouMean(name.word, metricNames) || ` Known: ${metricNames.join(", ")}.`}`, at: name.at };
+    return {
+      problem:
+        name.word === ""
+          ? "A threshold begins with a metric."
+          : `Unknown metric "${name.word}".${didYouMean(name.word, metricNames) || ` Known: ${metricNames.join(", ")}.`}`,
+      at: name.at,
+    };
   }
   const metric = name.word;
   const statistic = readStatistic(metric, peek());
@@ -70,7 +76,10 @@ export function parseThreshold(text: string): Threshold | ThresholdProblem {
   }
   const operator = take();
   if (!isOperator(operator.word)) {
-    return { problem: operator.word === "" ? "A comparison is missing: < <= > >= == !=." : `"${operator.word}" is no comparison: < <= > >= == !=.`, at: operator.at };
+    return {
+      problem: operator.word === "" ? "A comparison is missing: < <= > >= == !=." : `"${operator.word}" is no comparison: < <= > >= == !=.`,
+      at: operator.at,
+    };
   }
   const limit = take();
   const value = readValue(limit.word, metric, statistic.statistic, against);
@@ -154,7 +163,9 @@ function readStatistic(metric: MetricName, token: Token): { readonly statistic: 
     return { statistic: quantile === null ? { kind: word as "min" } : { kind: "quantile", q: Number((Number(quantile[1]) / 100).toFixed(8)) }, taken: true };
   }
   if (word === "rate") {
-    return hasRate(metric) ? { statistic: { kind: "rate" }, taken: true } : { problem: `"${metric}" has no rate; ${metricNames.filter(hasRate).join(", ")} have.`, at };
+    return hasRate(metric)
+      ? { statistic: { kind: "rate" }, taken: true }
+      : { problem: `"${metric}" has no rate; ${metricNames.filter(hasRate).join(", ")} have.`, at };
   }
   return { problem: `"${word}" is no figure of a metric.${didYouMean(word, statisticNames) || ` Known: ${statisticNames.join(", ")}.`}`, at };
 }
@@ -219,7 +230,10 @@ function readOptions(words: readonly Token[], metric: MetricName, statistic: Sta
     } else if (word === "abort-on-fail") {
       abortOnFail = true;
     } else {
-      return { problem: `"${word}" does not belong here.${didYouMean(word, ["over", "min", "allow-empty", "abort-on-fail"]) || " What may follow: over 10s, min 1000 samples, allow-empty, abort-on-fail."}`, at };
+      return {
+        problem: `"${word}" does not belong here.${didYouMean(word, ["over", "min", "allow-empty", "abort-on-fail"]) || " What may follow: over 10s, min 1000 samples, allow-empty, abort-on-fail."}`,
+        at,
+      };
     }
   }
   return { overSeconds, minSamples: minSamples ?? leastSamples(statistic), allowEmpty, abortOnFail };

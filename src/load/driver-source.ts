@@ -3,7 +3,7 @@ import type { Message } from "../core/contract.js";
 import type { Connection, Driver, FloodOptions, MonitorStream, OpenOptions, StreamEnd, StreamEvent } from "../core/stream.js";
 import type { Target } from "../core/target.js";
 import type { FilterReference, Workload } from "../core/workload.js";
-import { chooseReader, type ReaderChoice } from "./entry-reader.js";
+import { chooseReader, type ReaderChoice } from "./choose-reader.js";
 import { filterResolver, type PreparedFilter, referencesOf } from "./filters.js";
 import { crossCheckEvery, crossChecksPerSecond, ScannedStream, ScannedTarget } from "./scanned-entries.js";
 import { ConnectionPool } from "./stream-pool.js";
@@ -27,7 +27,10 @@ const readBufferBytes = 256 * 1024;
 
 /** Streams on drivers. Where a driver can be flooded entries are read in the read buffer; elsewhere every message is an object. */
 export function createDriverSource(options: DriverSourceOptions): StreamSource {
-  const flood: FloodOptions = { windowBytes: pauses(options.workload) ? narrowWindowBytes : floodWindowBytes, readBuffer: Buffer.allocUnsafeSlow(readBufferBytes) };
+  const flood: FloodOptions = {
+    windowBytes: pauses(options.workload) ? narrowWindowBytes : floodWindowBytes,
+    readBuffer: Buffer.allocUnsafeSlow(readBufferBytes),
+  };
   const doors = options.targets.map((target, i) => {
     const driver = options.drivers[i];
     if (driver === undefined) {
@@ -84,7 +87,10 @@ function decodingDoor({ workload, clock, connectTimeoutMs }: DriverSourceOptions
       answering.on(stream);
       return loadStream(stream, target);
     },
-    remarks: () => [`${driver.name} decodes every message whole: peak rates are those of the driver.`, ...driver.hides.map((hidden) => `${driver.name}: ${hidden}`)],
+    remarks: () => [
+      `${driver.name} decodes every message whole: peak rates are those of the driver.`,
+      ...driver.hides.map((hidden) => `${driver.name}: ${hidden}`),
+    ],
   };
 }
 
@@ -95,20 +101,25 @@ function floodedDoor({ workload, clock, connectTimeoutMs }: DriverSourceOptions,
   const choice = chooseReader(target.contract, target.transport, filters);
   const prepared = new Map(filters.map((filter) => [filter, choice.kind === "compiled" ? choice.prepare(filter) : filter]));
   const codec = target.transport === "grpc" ? target.contract.grpc?.codec : target.contract.websocket?.codec;
-  const scanned = codec === undefined ? undefined : new ScannedTarget({ contract: target.contract, codec, clock, reader: choice.kind === "compiled" ? choice.reader : undefined });
+  const scanned =
+    codec === undefined
+      ? undefined
+      : new ScannedTarget({ contract: target.contract, codec, clock, reader: choice.kind === "compiled" ? choice.reader : undefined });
   return {
     pool,
     prepare: (reference) => prepared.get(resolve(reference)) ?? resolve(reference),
     async open(request) {
       const answering = createAnswering();
       // Without a codec the driver refuses to open, and says why.
-      const book = scanned === undefined ? undefined : new ScannedStream(scanned, request);
-      let stream: MonitorStream | undefined;
+      const book = scanned === undefined ? undefined : new ScannedStream(scanned, request, answering.answer);
+      const stream = await openOn(
+        { pool, target, request, clock },
+        book === undefined ? {} : { onMessageBytes: (bytes, start, end) => book.take(bytes as Buffer, start, end) },
+        () => undefined,
+      );
       if (book !== undefined) {
-        book.inboundAtMicros = () => stream?.lastInboundAtMicros ?? clock.nowMicros();
-        book.answer = answering.answer;
+        book.inboundAtMicros = () => stream.lastInboundAtMicros ?? clock.nowMicros();
       }
-      stream = await openOn({ pool, target, request, clock }, book === undefined ? {} : { onMessageBytes: (bytes, start, end) => book.take(bytes as Buffer, start, end) }, () => undefined);
       answering.on(stream);
       return loadStream(stream, target);
     },
@@ -121,7 +132,9 @@ function readingRemarks(target: Target, choice: ReaderChoice, scanned: ScannedTa
   if (choice.kind === "whole") {
     return [`Entries over ${where} were decoded whole, because ${choice.why}: peak rates are lower.`];
   }
-  const remarks = [`Sequence, filter and time of every entry over ${where} were verified where they lay; the shape of one in ${crossCheckEvery}, at most ${crossChecksPerSecond} a second in each worker.`];
+  const remarks = [
+    `Sequence, filter and time of every entry over ${where} were verified where they lay; the shape of one in ${crossCheckEvery}, at most ${crossChecksPerSecond} a second in each worker.`,
+  ];
   if (scanned.distrust !== undefined) {
     remarks.push(`Reading entries over ${where} in place was given up, because it and decoding whole disagreed: ${scanned.distrust}.`);
   } else if (scanned.surprises > 0) {
@@ -137,7 +150,11 @@ interface OpenOn {
   readonly clock: Clock;
 }
 
-async function openOn({ pool, target, request, clock }: OpenOn, more: Pick<OpenOptions, "onMessageBytes">, hear: (event: StreamEvent) => void): Promise<MonitorStream> {
+async function openOn(
+  { pool, target, request, clock }: OpenOn,
+  more: Pick<OpenOptions, "onMessageBytes">,
+  hear: (event: StreamEvent) => void,
+): Promise<MonitorStream> {
   const { meter, streamsPerConnection } = request;
   const pooled = await pool.take(streamsPerConnection, meter);
   const startMicros = clock.nowMicros();
@@ -235,5 +252,9 @@ function pauses(workload: Workload): boolean {
 
 /** One line for the errors of a report. */
 export function endText(end: StreamEnd): string {
-  return end.kind === "completed" ? `${end.native}, though nothing asked for it` : end.kind === "rejected" ? `${end.native}: ${end.detail}` : `${end.native}: ${end.cause}`;
+  return end.kind === "completed"
+    ? `${end.native}, though nothing asked for it`
+    : end.kind === "rejected"
+      ? `${end.native}: ${end.detail}`
+      : `${end.native}: ${end.cause}`;
 }

@@ -20,4 +20,3 @@ export function createTimeReader(): (text: string) => number {
     return minuteStartMicros + Number(seconds) * 1_000_000 + Number(fraction.padEnd(6, "0").slice(0, 6));
   };
 }
-

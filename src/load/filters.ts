@@ -24,7 +24,11 @@ export function filterResolver(contract: Contract, place: string): (reference: F
       const filter = typeof reference === "string" ? named(contract, reference, place) : contract.filter(reference);
       // Two names of one filter must be one object: sending it again changes nothing.
       prepared = [...known.values()].find((other) => other.filter === filter || sameMessages(other.filter, filter));
-      prepared ??= { filter, everything: letsEverythingThrough(contract, filter), nothing: contract.roles.silent !== undefined && sameMessages(contract.roles.silent, filter) };
+      prepared ??= {
+        filter,
+        everything: letsEverythingThrough(contract, filter),
+        nothing: contract.roles.silent !== undefined && sameMessages(contract.roles.silent, filter),
+      };
       known.set(key, prepared);
     }
     return prepared;
@@ -34,7 +38,9 @@ export function filterResolver(contract: Contract, place: string): (reference: F
 /** Every reference of a workload, once. */
 export function referencesOf(workload: Workload): FilterReference[] {
   const steps = workload.groups.flatMap((group) => [...group.begin, ...group.each, ...group.finish]);
-  const references = steps.flatMap((step: WorkloadStep): readonly FilterReference[] => (step.kind === "send" ? step.filters : step.kind === "produce" ? [step.filter] : []));
+  const references = steps.flatMap((step: WorkloadStep): readonly FilterReference[] =>
+    step.kind === "send" ? step.filters : step.kind === "produce" ? [step.filter] : [],
+  );
   return [...new Map(references.map((reference) => [JSON.stringify(reference), reference])).values()];
 }
 
@@ -64,14 +70,21 @@ function named(contract: Contract, reference: string, place: string): Filter {
     const filter = byRole[reference];
     if (filter === undefined) {
       const role = reference.slice(1).replace(/\..*/, "");
-      throw new HarnessError("workload", `The workload needs the role "${role}", which the contract "${contract.name}" does not have.`, { place, hint: `Add "roles: { ${role}: … }" to ${contract.source}.` });
+      throw new HarnessError("workload", `The workload needs the role "${role}", which the contract "${contract.name}" does not have.`, {
+        place,
+        hint: `Add "roles: { ${role}: … }" to ${contract.source}.`,
+      });
     }
     return filter;
   }
   const filter = Object.hasOwn(filters, reference) ? filters[reference] : undefined;
   if (filter === undefined) {
     const known = [...Object.keys(filters), ...roleNames];
-    throw new HarnessError("workload", `The contract "${contract.name}" has no filter "${reference}".${didYouMean(reference, known) || ` Known: ${known.join(", ")}.`}`, { place });
+    throw new HarnessError(
+      "workload",
+      `The contract "${contract.name}" has no filter "${reference}".${didYouMean(reference, known) || ` Known: ${known.join(", ")}.`}`,
+      { place },
+    );
   }
   return filter;
 }

@@ -138,7 +138,7 @@ export class GroupRun {
   /** Performs `finish` on the streams that are left, and closes them. */
   async conclude(): Promise<void> {
     const { group, clock } = this.#options;
-    await Promise.all(this.#actors.map((actor) => (actor.over ? undefined : actor.perform(group.finish, clock.nowMicros()))));
+    await Promise.all(this.#actors.filter((actor) => !actor.over).map((actor) => actor.perform(group.finish, clock.nowMicros())));
     for (const actor of [...this.#actors, ...this.#transient]) {
       actor.finish();
     }

@@ -49,7 +49,14 @@ export function histogramFromRecord(record: HistogramRecord): Histogram {
 }
 
 function emptyEncoder(): Float64Histogram {
-  return build({ bitBucketSize: 64, useWebAssembly: false, autoResize: false, lowestDiscernibleValue: 1, highestTrackableValue: highestMicros, numberOfSignificantValueDigits: 3 }) as Float64Histogram;
+  return build({
+    bitBucketSize: 64,
+    useWebAssembly: false,
+    autoResize: false,
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: highestMicros,
+    numberOfSignificantValueDigits: 3,
+  }) as Float64Histogram;
 }
 
 function finite(quantile: number): number {

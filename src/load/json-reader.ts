@@ -69,8 +69,7 @@ export class JsonReader implements EntryReader {
       const high = Math.floor(sequence / lowWeight);
       return this.#combine(high, sequence - high * lowWeight);
     }
-    const value = BigInt(sequence);
-    return this.#combine(Number(value / BigInt(lowWeight)), Number(value % BigInt(lowWeight)));
+    return this.#combine(Number(sequence / BigInt(lowWeight)), Number(sequence % BigInt(lowWeight)));
   }
 
   /** Reads along one layout; false as soon as something else lies there. */
@@ -131,7 +130,9 @@ export class JsonReader implements EntryReader {
 
   /** The steps up to the last field that is needed; undefined when one is missing or of a kind that is not read here. */
   #stepsOf(fields: readonly LayoutField[]): Step[] | undefined {
-    const roles = fields.map(({ name }) => (name === this.#plan.sequence ? sequenceRole : name !== undefined && this.#slots.includes(name) ? this.#slots.lastIndexOf(name) : skip));
+    const roles = fields.map(({ name }) =>
+      name === this.#plan.sequence ? sequenceRole : name !== undefined && this.#slots.includes(name) ? this.#slots.lastIndexOf(name) : skip,
+    );
     const needed = [...this.#slots.map((_, slot) => slot), ...(this.#plan.sequence === undefined ? [] : [sequenceRole])];
     if (needed.some((role) => roles.filter((other) => other === role).length !== 1)) {
       return undefined;

@@ -32,11 +32,15 @@ export function judgeGenerator(health: GeneratorHealth, thresholds: readonly Thr
   const reasons: string[] = [];
   const limitMicros = Math.max(scheduleLagLimitMicros, 0.1 * tightestLimit(thresholds));
   if (health.scheduleLagP99Micros > limitMicros) {
-    reasons.push(`The schedule was kept ${formatMicros(health.scheduleLagP99Micros)} late at p99, more than ${formatMicros(limitMicros)}: latencies are the generator's own.`);
+    reasons.push(
+      `The schedule was kept ${formatMicros(health.scheduleLagP99Micros)} late at p99, more than ${formatMicros(limitMicros)}: latencies are the generator's own.`,
+    );
   }
   for (const [worker, utilisation] of health.loopUtilisations.entries()) {
     if (utilisation > loopUtilisationLimit) {
-      reasons.push(`The event loop of worker ${worker + 1} was ${Math.round(utilisation * 100)} % busy, more than ${loopUtilisationLimit * 100} %: the generator was the bottleneck, the target can do at least what was measured.`);
+      reasons.push(
+        `The event loop of worker ${worker + 1} was ${Math.round(utilisation * 100)} % busy, more than ${loopUtilisationLimit * 100} %: the generator was the bottleneck, the target can do at least what was measured.`,
+      );
     }
   }
   if (health.dropped > 0) {
@@ -81,7 +85,8 @@ function judge(threshold: Threshold, measurement: Measurement, baseline: Workloa
     return { text, status: "inconclusive", measured: `${format(threshold, value)}, no baseline` };
   }
   const compared = reference === undefined ? value : value / reference;
-  const shown = reference === undefined ? format(threshold, value) : `${formatNumber(compared)}x (${format(threshold, value)} against ${format(threshold, reference)})`;
+  const shown =
+    reference === undefined ? format(threshold, value) : `${formatNumber(compared)}x (${format(threshold, value)} against ${format(threshold, reference)})`;
   const margin = marginPercent(compared, threshold);
   const record = { text, measured: shown, ...(margin === undefined ? {} : { marginPercent: margin }) };
   const ok = holds(compared, threshold.operator, threshold.limit);
@@ -191,7 +196,10 @@ function baselineValue(threshold: Threshold, baseline: WorkloadRecord | undefine
 /** The least latency limit of the thresholds, which sets how exact the schedule must be; 0 when there is none. */
 export function tightestLimit(thresholds: readonly Threshold[]): number {
   const scheduled: readonly string[] = ["filter-apply", "filter-apply-service", "first-entry", "open"];
-  const limits = thresholds.filter((threshold) => scheduled.includes(threshold.metric) && threshold.against === "limit" && threshold.statistic.kind !== "count" && threshold.operator.startsWith("<"));
+  const limits = thresholds.filter(
+    (threshold) =>
+      scheduled.includes(threshold.metric) && threshold.against === "limit" && threshold.statistic.kind !== "count" && threshold.operator.startsWith("<"),
+  );
   return limits.length === 0 ? 0 : Math.min(...limits.map((threshold) => threshold.limit));
 }
 

@@ -51,14 +51,23 @@ export async function serveLoadWorker({ drivers, loadContract }: LoadWorkerOptio
         contracts.set(contractReference, await loadContract(contractReference));
       }
     }
-    const targets = task.targets.map(({ contractReference, driver: _driver, ...target }) => ({ ...target, contract: contracts.get(contractReference) as Contract }));
+    const targets = task.targets.map(({ contractReference, driver: _driver, ...target }) => ({
+      ...target,
+      contract: contracts.get(contractReference) as Contract,
+    }));
     const clock = createSystemClock();
     const record = await performShare({
       workload: task.workload,
       targets,
       shard: task.shard,
       seed: task.seed,
-      source: createDriverSource({ workload: task.workload, targets, drivers: task.targets.map(({ driver }) => drivers[driver]), clock, connectTimeoutMs: task.connectTimeoutMs }),
+      source: createDriverSource({
+        workload: task.workload,
+        targets,
+        drivers: task.targets.map(({ driver }) => drivers[driver]),
+        clock,
+        connectTimeoutMs: task.connectTimeoutMs,
+      }),
       clock,
       windowed: task.windowed,
       stop: stop.signal,

@@ -22,7 +22,10 @@ export interface Measurement {
 
 /** Merges what groups and workers recorded; counts and histograms add up, windows by their index. */
 export function mergeRecords(records: readonly MeterRecord[], seconds: number): Measurement {
-  const counts = Object.fromEntries(countMetrics.map((name) => [name, records.reduce((sum, record) => sum + record.counts[name], 0)])) as Record<CountMetric, number>;
+  const counts = Object.fromEntries(countMetrics.map((name) => [name, records.reduce((sum, record) => sum + record.counts[name], 0)])) as Record<
+    CountMetric,
+    number
+  >;
   const times = new Map<TimeMetric, Histogram>();
   for (const name of timeMetrics) {
     const parts = records.map((record) => record.times[name]).filter((part) => part !== undefined);
@@ -47,7 +50,10 @@ export function mergeWindows(windows: readonly MeterWindow[]): MeasuredWindow[] 
 const leastWindowMicros = 250_000;
 
 /** Least, median, greatest and mean rate per second of a counter over the windows. */
-export function ratesOf(measurement: Measurement, name: CountMetric): { readonly min: number; readonly median: number; readonly max: number; readonly mean: number } | undefined {
+export function ratesOf(
+  measurement: Measurement,
+  name: CountMetric,
+): { readonly min: number; readonly median: number; readonly max: number; readonly mean: number } | undefined {
   const { windows } = measurement;
   const whole = windows.filter((window) => window.widthMicros >= leastWindowMicros || windows.length === 1);
   const rates = whole.map((window) => ((window.counts[name] ?? 0) / window.widthMicros) * 1_000_000).toSorted((a, b) => a - b);
@@ -62,7 +68,9 @@ export function ratesOf(measurement: Measurement, name: CountMetric): { readonly
 /** Of ascending numbers; NaN of none. */
 export function median(ascending: readonly number[]): number {
   const middle = ascending.length / 2;
-  return ascending.length % 2 === 1 ? (ascending[Math.floor(middle)] ?? Number.NaN) : ((ascending[middle - 1] ?? Number.NaN) + (ascending[middle] ?? Number.NaN)) / 2;
+  return ascending.length % 2 === 1
+    ? (ascending[Math.floor(middle)] ?? Number.NaN)
+    : ((ascending[middle - 1] ?? Number.NaN) + (ascending[middle] ?? Number.NaN)) / 2;
 }
 
 /** Jain's index: 1 when all rates are alike, 1/n when one gets everything; undefined for fewer than two. */

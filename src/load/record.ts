@@ -70,7 +70,7 @@ export function workloadRecord(options: RecordOptions): WorkloadRecord {
     counters: measurement.counts,
     rates,
     histograms,
-    values: measurement.values as Record<string, number>,
+    values: measurement.values,
     windows: windowRecords(measurement.windows, shares, options.targetSamples),
     thresholds: judgeThresholds(thresholds, measurement, baseline),
     generator,
@@ -118,7 +118,9 @@ export function windowRecord(window: MeasuredWindow, loopUtilisation: number, ta
     backlog: window.backlog,
     scheduleLagP99Us: lag === undefined ? 0 : finite(lag.quantile(0.99)),
     loopUtilisation: round(loopUtilisation, 3),
-    ...(apply === undefined ? {} : { applyP50Us: finite(apply.quantile(0.5)), applyP99Us: finite(apply.quantile(0.99)), applyBuckets: latencyBuckets(apply.parts()) }),
+    ...(apply === undefined
+      ? {}
+      : { applyP50Us: finite(apply.quantile(0.5)), applyP99Us: finite(apply.quantile(0.99)), applyBuckets: latencyBuckets(apply.parts()) }),
     ...(target === undefined ? {} : { target: { cpu: round(target.cpu, 3), rssBytes: target.rssBytes, threads: target.threads, openFiles: target.openFiles } }),
   };
 }
@@ -153,7 +155,9 @@ function bystanderRatio(workload: Workload, shares: readonly ShareRecord[]): num
   }
   const fromSeconds = Math.min(...disturbing.map((group) => group.fromMs)) / 1000;
   const untilSeconds = Math.max(...disturbing.map((group) => group.untilMs ?? Infinity)) / 1000;
-  const windows = mergeWindows(shares.flatMap((share) => workload.groups.flatMap((group, i) => (group.bystander ? (share.groups[i]?.record.windows ?? []) : []))));
+  const windows = mergeWindows(
+    shares.flatMap((share) => workload.groups.flatMap((group, i) => (group.bystander ? (share.groups[i]?.record.windows ?? []) : []))),
+  );
   const lagOf = (inside: (index: number) => boolean): number => {
     const parts = windows.filter(({ index }) => inside(index)).map((window) => window.times["delivery-lag"]);
     return histogramOf(...parts.filter((part) => part !== undefined)).quantile(0.99);
@@ -220,7 +224,9 @@ function lossRemarks(workload: Workload, targets: readonly Target[]): string[] {
     if (countable.length === 0) {
       remarks.push(`Group "${group.name}": its filters leave gaps in the sequence, so lost entries cannot be counted by it; duplicates and order can.`);
     } else if (countable.length < filters.length) {
-      remarks.push(`Group "${group.name}": lost entries were counted while the filter was ${countable.map((filter) => `"${filter.name}"`).join(", ")}, which lets everything through.`);
+      remarks.push(
+        `Group "${group.name}": lost entries were counted while the filter was ${countable.map((filter) => `"${filter.name}"`).join(", ")}, which lets everything through.`,
+      );
     }
   }
   return [...new Set(remarks)];

@@ -69,7 +69,11 @@ export async function runLoad(options: RunLoadOptions): Promise<WorkloadRecord> 
   const { targets, seed, onEvent, sampleTarget } = options;
   const clock = options.clock ?? createSystemClock();
   const workload = adjusted(options);
-  const thresholds = parseThresholds(options.thresholds ?? workload.thresholds, options.thresholds === undefined ? workload.source : "--threshold", options.thresholds === undefined ? "workload" : "usage");
+  const thresholds = parseThresholds(
+    options.thresholds ?? workload.thresholds,
+    options.thresholds === undefined ? workload.source : "--threshold",
+    options.thresholds === undefined ? "workload" : "usage",
+  );
   checkFit(workload, options);
   const drivers = targets.map((target) => driverFor(target.transport, options.drivers));
   const stop = new AbortController();
@@ -88,7 +92,10 @@ export async function runLoad(options: RunLoadOptions): Promise<WorkloadRecord> 
     windowed: windowedTimes(workload, thresholds),
     connectTimeoutMs: options.connectTimeoutMs ?? 5000,
     stop: stop.signal,
-    produce: produce === undefined ? undefined : (reference, count) => produce(filterResolver((targets[0] as Target).contract, workload.source)(reference).filter, count),
+    produce:
+      produce === undefined
+        ? undefined
+        : (reference, count) => produce(filterResolver((targets[0] as Target).contract, workload.source)(reference).filter, count),
   };
   const threads = drivers.every((driver) => driver.floods === true) ? options.threads : undefined;
   try {
@@ -133,9 +140,17 @@ function performHere({ produce, ...plan }: SharePlan, clock: Clock, watch: RunWa
   });
 }
 
-function performThere({ workload, targets, drivers, seed, windowed, connectTimeoutMs, stop, produce }: SharePlan, threads: ThreadOptions, watch: RunWatch): Promise<ShareRecord[]> {
+function performThere(
+  { workload, targets, drivers, seed, windowed, connectTimeoutMs, stop, produce }: SharePlan,
+  threads: ThreadOptions,
+  watch: RunWatch,
+): Promise<ShareRecord[]> {
   const count = threadCount(workload, threads.count ?? Math.max(1, availableParallelism() - 1));
-  const portable = targets.map(({ contract: _contract, ...target }, i): PortableTarget => ({ ...target, contractReference: threads.contractReferences[i] ?? "", driver: (drivers[i] as Driver).name }));
+  const portable = targets.map(({ contract: _contract, ...target }, i): PortableTarget => ({
+    ...target,
+    contractReference: threads.contractReferences[i] ?? "",
+    driver: (drivers[i] as Driver).name,
+  }));
   return performInThreads({
     script: threads.script,
     task: { workload, targets: portable, seed, windowed, connectTimeoutMs },
@@ -149,7 +164,9 @@ function performThere({ workload, targets, drivers, seed, windowed, connectTimeo
 
 /** No more than there are streams: a worker without any would have nothing to do. */
 function threadCount(workload: Workload, wanted: number): number {
-  const most = Math.max(...workload.groups.map((group) => (group.arrivals.model === "open" && group.arrivals.of === "streams" ? group.arrivals.inFlight : group.streams)));
+  const most = Math.max(
+    ...workload.groups.map((group) => (group.arrivals.model === "open" && group.arrivals.of === "streams" ? group.arrivals.inFlight : group.streams)),
+  );
   return Math.min(wanted, most);
 }
 
@@ -171,7 +188,16 @@ export function adjusted({ workload, durationSeconds, streams }: RunLoadOptions)
       fromMs: group.fromMs * factor,
       untilMs: group.untilMs === undefined ? undefined : group.untilMs * factor,
       rampUpMs: group.rampUpMs * factor,
-      arrivals: arrivals.model === "open" ? { ...arrivals, stages: fitTo(arrivals.stages.map((stage) => ({ ...stage, durationMs: stage.durationMs * (arrivals.stages.length > 1 ? factor : 1) })), workload.warmUpMs + durationMs) } : arrivals,
+      arrivals:
+        arrivals.model === "open"
+          ? {
+              ...arrivals,
+              stages: fitTo(
+                arrivals.stages.map((stage) => ({ ...stage, durationMs: stage.durationMs * (arrivals.stages.length > 1 ? factor : 1) })),
+                workload.warmUpMs + durationMs,
+              ),
+            }
+          : arrivals,
     };
   });
   return { ...workload, durationMs, groups };
@@ -185,18 +211,27 @@ export function checkFit(workload: Workload, { targets, drivers, produce }: RunL
   for (const group of workload.groups) {
     for (const transport of group.transports ?? []) {
       if (!targets.some((target) => target.transport === transport)) {
-        throw new HarnessError("workload", `Group "${group.name}" of the workload "${workload.name}" runs on ${transport}, and no target was given for it.`, { place: workload.source, hint: `Add a ${transport === "grpc" ? "grpc://" : "ws://"} URL.` });
+        throw new HarnessError("workload", `Group "${group.name}" of the workload "${workload.name}" runs on ${transport}, and no target was given for it.`, {
+          place: workload.source,
+          hint: `Add a ${transport === "grpc" ? "grpc://" : "ws://"} URL.`,
+        });
       }
     }
     const steps = [...group.begin, ...group.each, ...group.finish];
     if (steps.some((step) => step.kind === "produce") && produce === undefined) {
-      throw new HarnessError("workload", `The workload "${workload.name}" writes entries, and there is no producer to do it.`, { place: workload.source, hint: "Describe one with producer: in the contract." });
+      throw new HarnessError("workload", `The workload "${workload.name}" writes entries, and there is no producer to do it.`, {
+        place: workload.source,
+        hint: "Describe one with producer: in the contract.",
+      });
     }
     const sendsInRounds = group.each.some((step) => step.kind === "send");
     for (const index of targetsOf(group, targets)) {
       const contract = targets[index]?.contract;
       if (sendsInRounds && contract?.semantics.update === "additive") {
-        throw new HarnessError("workload", `Filters of the contract "${contract.name}" add up, so that "${workload.name}" cannot replace one by another.`, { place: workload.source, hint: "Workloads that send one filter, such as throughput, do run." });
+        throw new HarnessError("workload", `Filters of the contract "${contract.name}" add up, so that "${workload.name}" cannot replace one by another.`, {
+          place: workload.source,
+          hint: "Workloads that send one filter, such as throughput, do run.",
+        });
       }
     }
   }
@@ -218,7 +253,9 @@ function driverFor(transport: Transport, drivers: readonly Driver[]): Driver {
 
 /** Times that need a histogram for each window: those of the live view, of bystanders, and of thresholds over a stretch. */
 export function windowedTimes(workload: Workload, thresholds: readonly Threshold[]): TimeMetric[] {
-  const stretches = thresholds.filter((threshold) => metrics[threshold.metric].kind === "time" && (threshold.overSeconds !== undefined || threshold.abortOnFail)).map((threshold) => threshold.metric as TimeMetric);
+  const stretches = thresholds
+    .filter((threshold) => metrics[threshold.metric].kind === "time" && (threshold.overSeconds !== undefined || threshold.abortOnFail))
+    .map((threshold) => threshold.metric as TimeMetric);
   const bystanders: TimeMetric[] = workload.groups.some((group) => group.bystander) ? ["delivery-lag"] : [];
   return [...new Set<TimeMetric>(["filter-apply", "schedule-lag", ...bystanders, ...stretches])];
 }
@@ -273,7 +310,13 @@ class RunWatch {
     for (const merged of mergeWindows(parts.flatMap((part) => part.groups))) {
       this.#add(merged);
       const utilisation = Math.max(...parts.map((part) => part.loopUtilisation));
-      onEvent?.({ kind: "workload-progress", name: workload.name, window: windowRecord(merged, utilisation, this.samples.at(-1)), elapsedSeconds: merged.index + 1, totalSeconds: workload.durationMs / 1000 });
+      onEvent?.({
+        kind: "workload-progress",
+        name: workload.name,
+        window: windowRecord(merged, utilisation, this.samples.at(-1)),
+        elapsedSeconds: merged.index + 1,
+        totalSeconds: workload.durationMs / 1000,
+      });
     }
     this.#abortIfHopeless();
   }
@@ -314,4 +357,3 @@ class RunWatch {
     }
   }
 }
-

@@ -104,9 +104,9 @@ export class ScannedTarget {
 
 /** Books the messages of one stream where they lie in the read buffer. */
 export class ScannedStream {
-  /** When the chunk at hand came; set by whoever knows the stream. */
-  inboundAtMicros: () => number = () => 0;
-  answer: (messages: readonly Message[]) => void = () => undefined;
+  /** When the chunk at hand came; told by the stream once it stands. */
+  inboundAtMicros: () => number;
+  readonly #answer: (messages: readonly Message[]) => void;
   readonly #target: ScannedTarget;
   readonly #book: EntryBook;
   readonly #ledger: StreamLedger<PreparedFilter>;
@@ -120,7 +120,10 @@ export class ScannedStream {
   #bytes = 0;
   #early = 0;
 
-  constructor(target: ScannedTarget, book: EntryBook) {
+  /** @param answer takes what the protocol requires in answer to a message. */
+  constructor(target: ScannedTarget, book: EntryBook, answer: (messages: readonly Message[]) => void) {
+    this.inboundAtMicros = () => target.clock.nowMicros();
+    this.#answer = answer;
     this.#target = target;
     this.#book = book;
     this.#ledger = book.ledger;
@@ -191,7 +194,7 @@ export class ScannedStream {
       meter.counts.violations++;
       return;
     }
-    const entries = target.whole.take(message, { atMicros: this.#atMicros, wallMicros: this.#wallMicros }, this.#book, this.answer);
+    const entries = target.whole.take(message, { atMicros: this.#atMicros, wallMicros: this.#wallMicros }, this.#book, this.#answer);
     // Booked with the others at the end of the chunk.
     meter.counts.received -= entries;
     this.#entries += entries;

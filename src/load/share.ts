@@ -122,7 +122,11 @@ interface MeasureOptions {
 }
 
 /** Begins the meters, closes a window each second, and stops the run at its end, when asked, or when no stream is left. */
-async function measure({ options, groups, pace, stop, beginMicros, endMicros }: MeasureOptions): Promise<Pick<ShareRecord, "loopUtilisation" | "utilisations" | "longestStallMicros" | "measuredMicros" | "endedEarly"> & { readonly streamRates: readonly (readonly number[])[] }> {
+async function measure({ options, groups, pace, stop, beginMicros, endMicros }: MeasureOptions): Promise<
+  Pick<ShareRecord, "loopUtilisation" | "utilisations" | "longestStallMicros" | "measuredMicros" | "endedEarly"> & {
+    readonly streamRates: readonly (readonly number[])[];
+  }
+> {
   const { clock, onWindow } = options;
   await pace.until(beginMicros, stop.signal);
   const startedMicros = clock.nowMicros();
@@ -152,13 +156,19 @@ async function measure({ options, groups, pace, stop, beginMicros, endMicros }: 
   for (const group of groups) {
     group.meter.end();
   }
-  const streamRates = groups.map((group, i) => group.received.map((received, stream) => ((received - (before[i]?.[stream] ?? 0)) / Math.max(1, measuredMicros)) * 1_000_000));
+  const streamRates = groups.map((group, i) =>
+    group.received.map((received, stream) => ((received - (before[i]?.[stream] ?? 0)) / Math.max(1, measuredMicros)) * 1_000_000),
+  );
   const health = loop.close();
   stop.abort();
   return { ...health, utilisations, measuredMicros, endedEarly, streamRates };
 }
 
-function newGroup(options: ShareOptions, group: StreamGroup, shared: { readonly stop: AbortSignal; readonly pace: ReturnType<typeof createPace>; readonly errors: Map<string, number> }): { readonly run: GroupRun; readonly closeBooks: () => void } {
+function newGroup(
+  options: ShareOptions,
+  group: StreamGroup,
+  shared: { readonly stop: AbortSignal; readonly pace: ReturnType<typeof createPace>; readonly errors: Map<string, number> },
+): { readonly run: GroupRun; readonly closeBooks: () => void } {
   const { workload, targets, shard, seed, source, clock, windowed, produce } = options;
   const contractOf = (target: number) => (targets[target] as Target).contract;
   const applyMsOf = (target: number): number => workload.applyWithinMs ?? contractOf(target).bounds.applyMs;

@@ -27,11 +27,15 @@ export function loadWorkload(reference: string): Workload {
     text = readFileSync(file, "utf8");
   } catch (thrown) {
     const looksLikePath = /[/\\.]/.test(reference);
-    throw new HarnessError("workload", looksLikePath ? `The workload file cannot be read: ${messageOf(thrown)}.` : `There is no workload "${reference}".${didYouMean(reference, names)}`, {
-      place: reference,
-      hint: `Shipped: ${names.join(", ")}; or give the path of a YAML file.`,
-      cause: thrown,
-    });
+    throw new HarnessError(
+      "workload",
+      looksLikePath ? `The workload file cannot be read: ${messageOf(thrown)}.` : `There is no workload "${reference}".${didYouMean(reference, names)}`,
+      {
+        place: reference,
+        hint: `Shipped: ${names.join(", ")}; or give the path of a YAML file.`,
+        cause: thrown,
+      },
+    );
   }
   return parseWorkload(text, shipped ? `workloads/${reference}.yaml` : reference);
 }

@@ -255,7 +255,11 @@ export class StreamActor {
     this.#end = end;
     if (this.#gaveUp) {
       meter.time("half-close-to-end").recordBeyond();
-      this.#options.onUnplannedEnd({ kind: "lost", native: "no end", cause: `the server did not end the stream within ${this.#options.endMs} ms of the client's end` });
+      this.#options.onUnplannedEnd({
+        kind: "lost",
+        native: "no end",
+        cause: `the server did not end the stream within ${this.#options.endMs} ms of the client's end`,
+      });
     } else if (this.#cancelledMicros > 0) {
       meter.time("cancel-local").record(atMicros - this.#cancelledMicros);
     } else if (this.#endSentMicros > 0) {

@@ -14,12 +14,24 @@ const lingerMs = 1000;
 
 /** The connections to one target, each shared by so many streams; one that is for one stream alone is dialled for it. */
 export class ConnectionPool {
-  readonly #options: { readonly target: Target; readonly driver: Driver; readonly clock: Clock; readonly timeoutMs: number; readonly flood: FloodOptions | undefined };
+  readonly #options: {
+    readonly target: Target;
+    readonly driver: Driver;
+    readonly clock: Clock;
+    readonly timeoutMs: number;
+    readonly flood: FloodOptions | undefined;
+  };
   readonly #connections = new Set<PooledConnection>();
   readonly #retired = new Set<PooledConnection>();
   #dialling: Promise<unknown> | undefined;
 
-  constructor(options: { readonly target: Target; readonly driver: Driver; readonly clock: Clock; readonly timeoutMs: number; readonly flood: FloodOptions | undefined }) {
+  constructor(options: {
+    readonly target: Target;
+    readonly driver: Driver;
+    readonly clock: Clock;
+    readonly timeoutMs: number;
+    readonly flood: FloodOptions | undefined;
+  }) {
     this.#options = options;
   }
 

@@ -23,6 +23,7 @@ const startLeadMicros = 20_000;
 export async function performInThreads(options: ThreadSharesOptions): Promise<ShareRecord[]> {
   const { script, task, count, stop, onReady, onWindow, produce } = options;
   const workers = Array.from({ length: count }, (_, index) => new Worker(script, { workerData: { ...task, shard: { index, count } } satisfies WorkerTask }));
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker thread has no origin
   const send = (worker: Worker, command: WorkerCommand): void => worker.postMessage(command);
   const stopAll = (): void => workers.forEach((worker) => send(worker, { kind: "stop" }));
   stop.addEventListener("abort", stopAll, { once: true });

@@ -74,7 +74,9 @@ const filter = z
 
 const step = z.union([
   z.enum(["end", "cancel", "pause", "resume"]),
-  z.strictObject({ send: z.union([filter, z.strictObject({ "next-of": z.array(filter).min(1), times: count.optional() }), z.strictObject({ filter, times: count })]) }),
+  z.strictObject({
+    send: z.union([filter, z.strictObject({ "next-of": z.array(filter).min(1), times: count.optional() }), z.strictObject({ filter, times: count })]),
+  }),
   z.strictObject({
     expect: z.union([
       z.enum(["applied", "end", "caught-up", "quiet"]),
@@ -102,7 +104,10 @@ const open = z.strictObject({
 
 const groupShape = {
   streams: count.optional(),
-  transports: z.array(z.enum(["grpc", "ws"])).min(1).optional(),
+  transports: z
+    .array(z.enum(["grpc", "ws"]))
+    .min(1)
+    .optional(),
   "streams-per-connection": count.optional(),
   "ramp-up": duration.optional(),
   from: duration.optional(),
@@ -149,7 +154,11 @@ function problemsOf(given: GivenGroup, base: YamlPath, names: Set<string>): Yaml
     problems.push({ path: [...base, "until"], message: `"until" must be later than "from".` });
   }
   if ((given.each ?? []).length > 0 && given.open === undefined && !(given.each ?? []).some(takesTime) && (given.closed?.think ?? 0) === 0) {
-    problems.push({ path: [...base, "each"], at: "key", message: `"each" never waits: a closed model needs an "expect", a "wait" or "closed: { think: … }" in it.` });
+    problems.push({
+      path: [...base, "each"],
+      at: "key",
+      message: `"each" never waits: a closed model needs an "expect", a "wait" or "closed: { think: … }" in it.`,
+    });
   }
   return problems;
 }
@@ -184,7 +193,13 @@ function arrivalsOf(given: GivenGroup): Arrivals {
     given.open.stages === undefined
       ? [{ durationMs: 1000, fromPerSecond: given.open.rate ?? 0, toPerSecond: given.open.rate ?? 0 }]
       : given.open.stages.map((one) => ({ durationMs: one.for, fromPerSecond: one.rate, toPerSecond: one.to ?? one.rate }));
-  return { model: "open", of: given.open.of ?? "updates", stages, spacing: given.open.spacing ?? "poisson", inFlight: given.open["in-flight"] ?? given.streams ?? 1 };
+  return {
+    model: "open",
+    of: given.open.of ?? "updates",
+    stages,
+    spacing: given.open.spacing ?? "poisson",
+    inFlight: given.open["in-flight"] ?? given.streams ?? 1,
+  };
 }
 
 function stepOf(given: GivenStep): WorkloadStep {

@@ -8,7 +8,12 @@ t.test("every value lies in the slot that it is counted in, and slots are at mos
   fc.assert(
     fc.property(value, (micros) => {
       const slot = slotOf(micros);
-      return slot < slotCount && lowestInSlot(slot) <= micros && micros <= highestInSlot(slot) && (highestInSlot(slot) - lowestInSlot(slot)) * 1000 <= Math.max(1000, micros);
+      return (
+        slot < slotCount &&
+        lowestInSlot(slot) <= micros &&
+        micros <= highestInSlot(slot) &&
+        (highestInSlot(slot) - lowestInSlot(slot)) * 1000 <= Math.max(1000, micros)
+      );
     }),
   );
   t.end();
@@ -47,7 +52,13 @@ t.test("merging is the same as recording everything in one", (t) => {
         return histogram.parts();
       });
       const merged = histogramOf(left ?? one.parts(), right ?? one.parts());
-      return merged.count === one.count && merged.sum === one.sum && merged.min === one.min && merged.max === one.max && Object.is(merged.quantile(0.5), one.quantile(0.5));
+      return (
+        merged.count === one.count &&
+        merged.sum === one.sum &&
+        merged.min === one.min &&
+        merged.max === one.max &&
+        Object.is(merged.quantile(0.5), one.quantile(0.5))
+      );
     }),
   );
   t.end();

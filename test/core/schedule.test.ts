@@ -94,6 +94,12 @@ t.test("stages are cut or prolonged to a length", (t) => {
 });
 
 t.test("scaling multiplies the arrivals", (t) => {
-  fc.assert(fc.property(stages, fc.integer({ min: 1, max: 5 }), (shape, factor) => Math.abs(expectedArrivals(scaleRates(shape, factor)) - factor * expectedArrivals(shape)) < 1e-6 * (1 + expectedArrivals(shape))));
+  fc.assert(
+    fc.property(
+      stages,
+      fc.integer({ min: 1, max: 5 }),
+      (shape, factor) => Math.abs(expectedArrivals(scaleRates(shape, factor)) - factor * expectedArrivals(shape)) < 1e-6 * (1 + expectedArrivals(shape)),
+    ),
+  );
   t.end();
 });

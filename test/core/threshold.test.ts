@@ -9,7 +9,14 @@ function problemOf(text: string): string {
 }
 
 t.test("a latency quantile is read with its unit as microseconds", (t) => {
-  t.match(parseThreshold("filter-apply p99 < 50ms"), { metric: "filter-apply", statistic: { kind: "quantile", q: 0.99 }, operator: "<", limit: 50_000, against: "limit", minSamples: 100 });
+  t.match(parseThreshold("filter-apply p99 < 50ms"), {
+    metric: "filter-apply",
+    statistic: { kind: "quantile", q: 0.99 },
+    operator: "<",
+    limit: 50_000,
+    against: "limit",
+    minSamples: 100,
+  });
   t.match(parseThreshold("delivery-lag p99.9<=1.5s"), { statistic: { kind: "quantile", q: 0.999 }, operator: "<=", limit: 1_500_000, minSamples: 1000 });
   t.match(parseThreshold("open max < 200us"), { statistic: { kind: "max" }, limit: 200 });
   t.end();
@@ -53,21 +60,51 @@ t.test("what cannot be meant is refused with the reason and a suggestion", (t) =
   t.match(problemOf("filter-apply p99 vs basline < 1x"), /comes "baseline"/);
   t.match(problemOf("filter-apply p99 vs baseline < 1.1"), /ratio such as/);
   t.match(problemOf("filter-apply p9x < 1s"), /no figure/);
-  t.throws(() => parseThresholds(["lost == 0", "nope == 0"], "--threshold"), { name: "HarnessError", code: "usage", place: "--threshold", message: /in "nope == 0", character 1/ });
+  t.throws(() => parseThresholds(["lost == 0", "nope == 0"], "--threshold"), {
+    name: "HarnessError",
+    code: "usage",
+    place: "--threshold",
+    message: /in "nope == 0", character 1/,
+  });
   t.equal(parseThresholds(["lost == 0"], "x").length, 1);
   t.end();
 });
 
 t.test("no text makes the parser throw, and what it accepts keeps its meaning when read again", (t) => {
-  const word = fc.constantFrom(...metricNames, ...operators, "p99", "p50", "rate", "max", "0", "5ms", "10/s", "over", "10s", "min", "samples", "vs", "baseline", "1.1x", "allow-empty", "x");
+  const word = fc.constantFrom(
+    ...metricNames,
+    ...operators,
+    "p99",
+    "p50",
+    "rate",
+    "max",
+    "0",
+    "5ms",
+    "10/s",
+    "over",
+    "10s",
+    "min",
+    "samples",
+    "vs",
+    "baseline",
+    "1.1x",
+    "allow-empty",
+    "x",
+  );
   fc.assert(
-    fc.property(fc.oneof(fc.string(), fc.array(word, { maxLength: 9 }).map((words) => words.join(" "))), (text) => {
-      const parsed = parseThreshold(text);
-      if ("problem" in parsed) {
-        return parsed.at >= 0 && parsed.at <= text.length && parsed.problem.length > 0;
-      }
-      return JSON.stringify(parseThreshold(parsed.text)) === JSON.stringify(parsed);
-    }),
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.array(word, { maxLength: 9 }).map((words) => words.join(" ")),
+      ),
+      (text) => {
+        const parsed = parseThreshold(text);
+        if ("problem" in parsed) {
+          return parsed.at >= 0 && parsed.at <= text.length && parsed.problem.length > 0;
+        }
+        return JSON.stringify(parseThreshold(parsed.text)) === JSON.stringify(parsed);
+      },
+    ),
     { numRuns: 2000 },
   );
   t.end();

@@ -2,7 +2,11 @@ import fc from "fast-check";
 import t from "tap";
 import { BytePattern, ByteWindow, Contains, fourDigits, IsOneOf, StartsWith } from "../../src/load/byte-tests.js";
 
-const text = fc.oneof(fc.string({ maxLength: 12 }), fc.string({ unit: fc.constantFrom("a", "b"), maxLength: 12 }), fc.string({ unit: "grapheme", maxLength: 6 }));
+const text = fc.oneof(
+  fc.string({ maxLength: 12 }),
+  fc.string({ unit: fc.constantFrom("a", "b"), maxLength: 12 }),
+  fc.string({ unit: "grapheme", maxLength: 6 }),
+);
 
 function windowOn(value: string): { readonly window: ByteWindow; readonly start: number; readonly end: number } {
   const window = new ByteWindow();
@@ -42,7 +46,10 @@ t.test("a pattern is found only where it lies", (t) => {
   const window = new ByteWindow();
   window.use(Buffer.from("xneedlex"));
   const needle = new BytePattern(Buffer.from("needle"));
-  t.same([0, 1, 2].map((at) => needle.at(window, at)), [false, true, false]);
+  t.same(
+    [0, 1, 2].map((at) => needle.at(window, at)),
+    [false, true, false],
+  );
   t.ok(new BytePattern(Buffer.from("")).at(window, 3));
   t.end();
 });

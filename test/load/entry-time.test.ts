@@ -18,6 +18,11 @@ t.test("times of 0 to 9 fraction digits are read to the microsecond, in any zone
 
 t.test("it agrees with the platform's own reading, whatever came before", (t) => {
   const read = createTimeReader();
-  fc.assert(fc.property(fc.date({ min: new Date(0), max: new Date("2200-01-01T00:00:00Z"), noInvalidDate: true }), (date) => read(date.toISOString()) === date.getTime() * 1000));
+  fc.assert(
+    fc.property(
+      fc.date({ min: new Date(0), max: new Date("2200-01-01T00:00:00Z"), noInvalidDate: true }),
+      (date) => read(date.toISOString()) === date.getTime() * 1000,
+    ),
+  );
   t.end();
 });

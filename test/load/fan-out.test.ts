@@ -32,7 +32,9 @@ t.test("what one stream lost and another received is counted, whatever the filte
       const blockOf = (at: number) => Math.floor((at * 3) / fanOut.blockLength);
       let expected = 0;
       for (const block of new Set([...all.keys()].map(blockOf))) {
-        const lostBy = [0, 1, 2].map((stream) => [...planted].filter((loss) => Number(loss.split(" ")[0]) === stream && blockOf(Number(loss.split(" ")[1])) === block).length);
+        const lostBy = [0, 1, 2].map(
+          (stream) => [...planted].filter((loss) => Number(loss.split(" ")[0]) === stream && blockOf(Number(loss.split(" ")[1])) === block).length,
+        );
         const least = Math.min(...lostBy);
         expected += lostBy.reduce((sum, lost) => sum + lost - least, 0);
       }
@@ -55,7 +57,10 @@ t.test("late and double entries are no losses, and streams with other filters ar
   const swapped = straight.flatMap((number) => (number % 2 === 0 ? [] : [number + 1, number, ...(number % 10 === 1 ? [number] : [])]));
   run(every3rd, straight);
   run(every3rd, swapped);
-  run(other, straight.filter((number) => number % 7 === 0));
+  run(
+    other,
+    straight.filter((number) => number % 7 === 0),
+  );
   fanOut.finish();
   t.equal(meter.counts["lost-relative"], 0);
   t.equal(meter.counts.reordered, 1000);

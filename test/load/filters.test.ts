@@ -16,7 +16,13 @@ t.test("names, roles and written-out messages resolve, and like filters are one 
 
 t.test("a role that the contract lacks is named, with what to add", (t) => {
   const contract = memoryContract({ roles: { invalid: [] } });
-  t.throws(() => filterResolver(contract, "x.yaml")("$disjoint.2"), { name: "HarnessError", code: "workload", place: "x.yaml", message: /role "disjoint"/, hint: /roles: \{ disjoint/ });
+  t.throws(() => filterResolver(contract, "x.yaml")("$disjoint.2"), {
+    name: "HarnessError",
+    code: "workload",
+    place: "x.yaml",
+    message: /role "disjoint"/,
+    hint: /roles: \{ disjoint/,
+  });
   t.end();
 });
 
@@ -28,7 +34,10 @@ t.test("where CEL judges nobody knows what a filter lets through", (t) => {
 });
 
 t.test("all references of a workload are found once", (t) => {
-  const workload = parseWorkload("name: x\nabout: y\nduration: 1s\nbegin: [send: $broad, produce: { filter: alpha }]\neach: [send: { next-of: [$broad, { message: { a: 1 } }] }, expect: applied]", "x.yaml");
+  const workload = parseWorkload(
+    "name: x\nabout: y\nduration: 1s\nbegin: [send: $broad, produce: { filter: alpha }]\neach: [send: { next-of: [$broad, { message: { a: 1 } }] }, expect: applied]",
+    "x.yaml",
+  );
   t.same(referencesOf(workload), ["$broad", "alpha", { a: 1 }]);
   t.end();
 });

@@ -13,7 +13,9 @@ t.test("a record read back has the same counts and quantiles, and is JSON", (t) 
       const read = histogramFromRecord(record);
       return (
         read.total === histogram.total &&
-        [0.5, 0.9, 0.99, 0.999].every((q) => Object.is(read.quantile(q), histogram.quantile(q)) || Math.abs(read.quantile(q) - histogram.quantile(q)) <= histogram.quantile(q) / 1000)
+        [0.5, 0.9, 0.99, 0.999].every(
+          (q) => Object.is(read.quantile(q), histogram.quantile(q)) || Math.abs(read.quantile(q) - histogram.quantile(q)) <= histogram.quantile(q) / 1000,
+        )
       );
     }),
     { numRuns: 50 },

@@ -7,7 +7,12 @@ import { histogramRecord } from "../../src/load/histogram-record.js";
 import { beyondRepair, judgeGenerator, judgeThresholds } from "../../src/load/judge.js";
 import { type Measurement, mergeRecords } from "../../src/load/measurement.js";
 
-function measurement(given: { readonly times?: Partial<Record<TimeMetric, readonly number[]>>; readonly counts?: Partial<Record<CountMetric, number>>; readonly perSecond?: readonly number[]; readonly values?: Measurement["values"] }): Measurement {
+function measurement(given: {
+  readonly times?: Partial<Record<TimeMetric, readonly number[]>>;
+  readonly counts?: Partial<Record<CountMetric, number>>;
+  readonly perSecond?: readonly number[];
+  readonly values?: Measurement["values"];
+}): Measurement {
   const times = new Map<TimeMetric, Histogram>();
   for (const [name, values] of Object.entries(given.times ?? {}) as [TimeMetric, number[]][]) {
     const histogram = new Histogram();
@@ -45,37 +50,55 @@ t.test("updates that never applied make a quantile infinite", (t) => {
 
 t.test("no samples fail unless allowed, too few are inconclusive", (t) => {
   const few = measurement({ times: { "filter-apply": [1, 2, 3] } });
-  t.match(judged(["open p50 < 1s", "open p50 < 1s allow-empty", "filter-apply p99 < 1s", "filter-apply p99 < 1s min 3 samples", "fairness > 0.5", "received rate > 1/s"], few), [
-    { status: "no-samples" },
-    { status: "passed" },
-    { status: "inconclusive" },
-    { status: "passed" },
-    { status: "no-samples" },
-    { status: "no-samples" },
-  ]);
+  t.match(
+    judged(
+      ["open p50 < 1s", "open p50 < 1s allow-empty", "filter-apply p99 < 1s", "filter-apply p99 < 1s min 3 samples", "fairness > 0.5", "received rate > 1/s"],
+      few,
+    ),
+    [{ status: "no-samples" }, { status: "passed" }, { status: "inconclusive" }, { status: "passed" }, { status: "no-samples" }, { status: "no-samples" }],
+  );
   t.end();
 });
 
 t.test("counters and figures of the run are compared as they are", (t) => {
-  t.match(judged(["stale-hard == 0", "lost == 0", "fairness > 0.9", "resolution < 5ms"], measurement({ counts: { lost: 3 }, values: { fairness: 0.95, resolution: 2000 } })), [
-    { status: "passed", measured: "0" },
-    { status: "failed", measured: "3" },
-    { status: "passed", measured: "0.95" },
-    { status: "passed", measured: "2ms" },
-  ]);
+  t.match(
+    judged(
+      ["stale-hard == 0", "lost == 0", "fairness > 0.9", "resolution < 5ms"],
+      measurement({ counts: { lost: 3 }, values: { fairness: 0.95, resolution: 2000 } }),
+    ),
+    [
+      { status: "passed", measured: "0" },
+      { status: "failed", measured: "3" },
+      { status: "passed", measured: "0.95" },
+      { status: "passed", measured: "2ms" },
+    ],
+  );
   t.end();
 });
 
 t.test("over a stretch the worst stretch counts", (t) => {
   const given = measurement({ times: { "filter-apply": spread }, perSecond: [100, 100, 10, 10, 100] });
-  t.match(judged(["received rate > 50/s", "received rate > 50/s over 1s", "received rate > 5/s over 2s", "received rate < 60/s over 2s", "filter-apply max < 99us over 1s", "received rate > 1/s over 10s"], given), [
-    { status: "passed", measured: "64/s" },
-    { status: "failed", measured: "10/s" },
-    { status: "passed", measured: "10/s" },
-    { status: "failed", measured: "100/s" },
-    { status: "failed", measured: "100us" },
-    { status: "no-samples" },
-  ]);
+  t.match(
+    judged(
+      [
+        "received rate > 50/s",
+        "received rate > 50/s over 1s",
+        "received rate > 5/s over 2s",
+        "received rate < 60/s over 2s",
+        "filter-apply max < 99us over 1s",
+        "received rate > 1/s over 10s",
+      ],
+      given,
+    ),
+    [
+      { status: "passed", measured: "64/s" },
+      { status: "failed", measured: "10/s" },
+      { status: "passed", measured: "10/s" },
+      { status: "failed", measured: "100/s" },
+      { status: "failed", measured: "100us" },
+      { status: "no-samples" },
+    ],
+  );
   t.end();
 });
 
@@ -87,12 +110,14 @@ t.test("against a baseline the ratio counts, and without one nothing can be said
     counters: { received: 180 },
     values: {},
   } as unknown as WorkloadRecord;
-  t.match(judged(["filter-apply p99 vs baseline <= 1.05x", "received rate vs baseline >= 0.95x", "received vs baseline >= 1x", "fairness vs baseline >= 1x"], given, baseline), [
-    { status: "passed" },
-    { status: "failed", measured: "0.9x (90/s against 100/s)" },
-    { status: "passed" },
-    { status: "no-samples" },
-  ]);
+  t.match(
+    judged(
+      ["filter-apply p99 vs baseline <= 1.05x", "received rate vs baseline >= 0.95x", "received vs baseline >= 1x", "fairness vs baseline >= 1x"],
+      given,
+      baseline,
+    ),
+    [{ status: "passed" }, { status: "failed", measured: "0.9x (90/s against 100/s)" }, { status: "passed" }, { status: "no-samples" }],
+  );
   t.match(judged(["filter-apply p99 vs baseline <= 1.05x"], given), [{ status: "inconclusive" }]);
   t.end();
 });
@@ -102,11 +127,17 @@ t.test("the generator is valid only when it kept its schedule, had time left, an
   const given = measurement({ times: { "filter-apply": spread } });
   t.same(judgeGenerator(healthy, [], given), { status: "valid", reasons: [] });
   t.match(judgeGenerator({ ...healthy, scheduleLagP99Micros: 1500 }, [], given), { status: "invalid", reasons: [/late at p99/] });
-  t.equal(judgeGenerator({ ...healthy, scheduleLagP99Micros: 1500 }, parseThresholds(["filter-apply p99 < 100ms"], "test"), given).status, "valid", "a tenth of the threshold");
+  t.equal(
+    judgeGenerator({ ...healthy, scheduleLagP99Micros: 1500 }, parseThresholds(["filter-apply p99 < 100ms"], "test"), given).status,
+    "valid",
+    "a tenth of the threshold",
+  );
   t.equal(judgeGenerator({ ...healthy, scheduleLagP99Micros: Number.NaN }, [], given).status, "valid", "nothing was scheduled");
   t.match(judgeGenerator({ ...healthy, loopUtilisations: [0.3, 0.93] }, [], given), { reasons: [/worker 2 was 93 % busy/] });
   t.match(judgeGenerator({ ...healthy, dropped: 12 }, [], given), { reasons: [/12 arrivals were dropped/] });
-  t.match(judgeGenerator(healthy, parseThresholds(["filter-apply p99.99 < 1s"], "test"), given), { reasons: [/rests on 1,000 samples, fewer than the 10,000/] });
+  t.match(judgeGenerator(healthy, parseThresholds(["filter-apply p99.99 < 1s"], "test"), given), {
+    reasons: [/rests on 1,000 samples, fewer than the 10,000/],
+  });
   t.end();
 });
 
@@ -114,6 +145,9 @@ t.test("only what more measuring cannot mend ends a run", (t) => {
   const thresholds = parseThresholds(["lost == 0 abort-on-fail", "received > 100 abort-on-fail", "filter-apply p99 < 1ms"], "test");
   t.equal(beyondRepair(thresholds, measurement({ counts: { lost: 1 } }))?.metric, "lost");
   t.equal(beyondRepair(thresholds, measurement({ counts: { received: 5 }, times: { "filter-apply": spread } })), undefined);
-  t.equal(beyondRepair(parseThresholds(["filter-apply p50 < 1ms abort-on-fail"], "test"), measurement({ times: { "filter-apply": spread } }))?.metric, "filter-apply");
+  t.equal(
+    beyondRepair(parseThresholds(["filter-apply p50 < 1ms abort-on-fail"], "test"), measurement({ times: { "filter-apply": spread } }))?.metric,
+    "filter-apply",
+  );
   t.end();
 });

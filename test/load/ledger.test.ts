@@ -309,23 +309,26 @@ t.test("a server that takes filters in order, skipping as it likes, is never fou
 
 t.test("of disjoint filters every planted entry of the old one after the new one showed is counted", (t) => {
   fc.assert(
-    fc.property(fc.array(fc.record({ inFlight: fc.nat(4), fresh: fc.integer({ min: 1, max: 4 }), hard: fc.nat(3) }), { minLength: 1, maxLength: 20 }), (rounds) => {
-      const { ledger, receive, counts, meter } = book();
-      const pair = [alpha, beta] as const;
-      ledger.sent(alpha, 0, 0);
-      receive("a", 0);
-      let now = 0;
-      for (const [i, round] of rounds.entries()) {
-        const next = pair[(i + 1) % 2] ?? alpha;
-        const old = pair[i % 2] ?? alpha;
-        ledger.sent(next, now, now);
-        for (let n = 0; n < round.inFlight; n++) receive(old.kinds, ++now);
-        for (let n = 0; n < round.fresh; n++) receive(next.kinds, ++now);
-        for (let n = 0; n < round.hard; n++) receive(old.kinds, ++now);
-      }
-      const sum = (key: "inFlight" | "hard") => rounds.reduce((total, round) => total + round[key], 0);
-      return counts["stale-in-flight"] === sum("inFlight") && counts["stale-hard"] === sum("hard") && meter.time("filter-apply").count === rounds.length;
-    }),
+    fc.property(
+      fc.array(fc.record({ inFlight: fc.nat(4), fresh: fc.integer({ min: 1, max: 4 }), hard: fc.nat(3) }), { minLength: 1, maxLength: 20 }),
+      (rounds) => {
+        const { ledger, receive, counts, meter } = book();
+        const pair = [alpha, beta] as const;
+        ledger.sent(alpha, 0, 0);
+        receive("a", 0);
+        let now = 0;
+        for (const [i, round] of rounds.entries()) {
+          const next = pair[(i + 1) % 2] ?? alpha;
+          const old = pair[i % 2] ?? alpha;
+          ledger.sent(next, now, now);
+          for (let n = 0; n < round.inFlight; n++) receive(old.kinds, ++now);
+          for (let n = 0; n < round.fresh; n++) receive(next.kinds, ++now);
+          for (let n = 0; n < round.hard; n++) receive(old.kinds, ++now);
+        }
+        const sum = (key: "inFlight" | "hard") => rounds.reduce((total, round) => total + round[key], 0);
+        return counts["stale-in-flight"] === sum("inFlight") && counts["stale-hard"] === sum("hard") && meter.time("filter-apply").count === rounds.length;
+      },
+    ),
   );
   t.end();
 });

@@ -41,11 +41,23 @@ export function memoryContract(change: Partial<Contract> = {}): Contract {
     matches: (entry) => {
       const wanted = message["sources"];
       const least = message["min_level"];
-      return (!Array.isArray(wanted) || wanted.length === 0 || wanted.includes(entry["source"])) && (typeof least !== "string" || levels.indexOf(String(entry["level"])) >= levels.indexOf(least));
+      return (
+        (!Array.isArray(wanted) || wanted.length === 0 || wanted.includes(entry["source"])) &&
+        (typeof least !== "string" || levels.indexOf(String(entry["level"])) >= levels.indexOf(least))
+      );
     },
   });
-  const filters = { everything: filterOf("everything", {}), alpha: filterOf("alpha", { sources: ["alpha"] }), beta: filterOf("beta", { sources: ["beta"] }), nothing: filterOf("nothing", { sources: ["no-such-source"] }) };
-  const codec = { form: "text" as const, encode: (message: Message) => Buffer.from(JSON.stringify(message)), decode: (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString()) as Message };
+  const filters = {
+    everything: filterOf("everything", {}),
+    alpha: filterOf("alpha", { sources: ["alpha"] }),
+    beta: filterOf("beta", { sources: ["beta"] }),
+    nothing: filterOf("nothing", { sources: ["no-such-source"] }),
+  };
+  const codec = {
+    form: "text" as const,
+    encode: (message: Message) => Buffer.from(JSON.stringify(message)),
+    decode: (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString()) as Message,
+  };
   return {
     name: "memory",
     about: "A monitor in memory.",
@@ -87,7 +99,13 @@ export function memoryServer(options: MemoryServerOptions = {}, contract = memor
   const tick = (): void => {
     for (let i = 0; i < perTick; i++) {
       sequence++;
-      const entry: Entry = { sequence, time: new Date().toISOString(), level: levels[sequence % 4], source: sources[sequence % 3], message: `tick ${sequence}` };
+      const entry: Entry = {
+        sequence,
+        time: new Date().toISOString(),
+        level: levels[sequence % 4],
+        source: sources[sequence % 3],
+        message: `tick ${sequence}`,
+      };
       for (const stream of streams) {
         delivered += stream.offer(entry);
       }

@@ -81,7 +81,10 @@ t.test("entries of the old filter after the first of the new one are stale-hard"
 });
 
 t.test("updates that never apply are timeouts and +∞, and none of them is hard", async (t) => {
-  const record = await run(memoryServer({ ignoresUpdates: true }), { workload: { ...churn, applyWithinMs: 50 }, thresholds: ["filter-apply p50 < 1s", "timeouts == 0"] });
+  const record = await run(memoryServer({ ignoresUpdates: true }), {
+    workload: { ...churn, applyWithinMs: 50 },
+    thresholds: ["filter-apply p50 < 1s", "timeouts == 0"],
+  });
   t.ok((record.counters["timeouts"] ?? 0) > 0);
   t.equal(record.counters["stale-hard"], 0);
   t.same(
@@ -99,7 +102,10 @@ t.test("a stream that the server ends is an error of the run, which stops when n
 });
 
 t.test("a threshold without samples fails, one that allows it passes", async (t) => {
-  const record = await run(memoryServer(), { workload: throughput, thresholds: ["filter-apply p99 < 1s", "filter-apply p99 < 1s allow-empty", "received rate > 1/s"] });
+  const record = await run(memoryServer(), {
+    workload: throughput,
+    thresholds: ["filter-apply p99 < 1s", "filter-apply p99 < 1s allow-empty", "received rate > 1/s"],
+  });
   t.same(
     record.thresholds.map(({ status }) => status),
     ["no-samples", "passed", "passed"],
@@ -137,7 +143,12 @@ t.test("no stream is left open, whatever happened", async (t) => {
 
 t.test("what the workload needs and the contract or the targets lack is said before anything is sent", async (t) => {
   const server = memoryServer();
-  const needs = (yaml: string, message: RegExp) => t.rejects(run(server, { workload: parseWorkload(`name: x\nabout: y\nduration: 1s\n${yaml}`, "x.yaml") }), { name: "HarnessError", code: "workload", message });
+  const needs = (yaml: string, message: RegExp) =>
+    t.rejects(run(server, { workload: parseWorkload(`name: x\nabout: y\nduration: 1s\n${yaml}`, "x.yaml") }), {
+      name: "HarnessError",
+      code: "workload",
+      message,
+    });
   await needs("begin: [send: $overlap.1]", /needs the role "overlap"/);
   await needs("begin: [send: alhpa]", /no filter "alhpa".*Did you mean "alpha"/);
   await needs("begin: [send: $borad]", /Unknown role "\$borad".*Did you mean "\$broad"/);

@@ -8,7 +8,14 @@ t.test("samples give the cost, the peaks, and the growth after the first fifth",
     const rssBytes = second < 2 ? second * 1_000_000 : 2_000_000 + second * 1000;
     samples.push(nextSample(samples.at(-1), { cpuSeconds: second * 0.5, rssBytes, threads: 4, openFiles: 10 + second }, second));
   }
-  t.same(summariseTarget(samples, 50_000), { "target-cpu": 0.5, "entries-per-target-cpu-second": 10_000, "target-rss": 2_010_000, "target-threads": 4, "target-open-files": 20, "target-rss-slope": 1000 });
+  t.same(summariseTarget(samples, 50_000), {
+    "target-cpu": 0.5,
+    "entries-per-target-cpu-second": 10_000,
+    "target-rss": 2_010_000,
+    "target-threads": 4,
+    "target-open-files": 20,
+    "target-rss-slope": 1000,
+  });
   t.equal(samples[3]?.cpu, 0.5);
   t.equal(samples[0]?.cpu, 0);
   t.end();

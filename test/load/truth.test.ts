@@ -85,7 +85,9 @@ for (const transport of transports) {
   t.test(`${transport}: stale entries are counted exactly, in flight and hard`, async (t) => {
     await against({ rate: 1000, planted: { staleInFlight: 3, staleHard: 2 } }, async (server) => {
       const record = await perform(server, transport, {
-        workload: workload("streams: 2\nduration: 3s\nbegin: [send: $disjoint.1, expect: applied]\neach: [send: { next-of: [$disjoint.2, $disjoint.1] }, expect: applied]\nclosed: { think: 300ms }\n"),
+        workload: workload(
+          "streams: 2\nduration: 3s\nbegin: [send: $disjoint.1, expect: applied]\neach: [send: { next-of: [$disjoint.2, $disjoint.1] }, expect: applied]\nclosed: { think: 300ms }\n",
+        ),
       });
       const { total } = server.planted();
       t.ok(total.staleHard > 0);
@@ -99,9 +101,13 @@ for (const transport of transports) {
     t.test(`${transport}: a filter that applies after ${applyDelayMs} ms is reported so, within the stated resolution`, async (t) => {
       await against({ rate: 1500, planted: { applyDelayMs } }, async (server) => {
         const record = await perform(server, transport, {
-          workload: workload("streams: 4\nduration: 2s\nbegin: [send: $disjoint.1, expect: applied]\neach: [send: { next-of: [$disjoint.2, $disjoint.1] }, expect: applied]\nclosed: { think: 10ms }\n"),
+          workload: workload(
+            "streams: 4\nduration: 2s\nbegin: [send: $disjoint.1, expect: applied]\neach: [send: { next-of: [$disjoint.2, $disjoint.1] }, expect: applied]\nclosed: { think: 10ms }\n",
+          ),
         });
-        const applied = server.planted().streams.flatMap((stream) => stream.applied.slice(1).map(({ receivedMicros, appliedMicros }) => appliedMicros - receivedMicros));
+        const applied = server
+          .planted()
+          .streams.flatMap((stream) => stream.applied.slice(1).map(({ receivedMicros, appliedMicros }) => appliedMicros - receivedMicros));
         const truth = quantile(applied, 0.5);
         const measured = record.histograms["filter-apply-service"]?.p50 ?? 0;
         const slack = slackMicros(record);
@@ -138,10 +144,14 @@ for (const transport of transports) {
         targets: [targetOf(server, transport)],
         drivers: [transport === "grpc" ? recordingSends(drivers["grpc-wire"], sends) : recordingSends(drivers["websocket-wire"], sends)],
         seed: 7,
-        workload: workload("streams: 30\nduration: 4500ms\napply-within: 5s\nbegin: [send: $disjoint.1, expect: applied]\neach: [send: { next-of: [$disjoint.2, $disjoint.1] }, expect: applied]\nopen: { of: updates, rate: 30/s, spacing: uniform }\n"),
+        workload: workload(
+          "streams: 30\nduration: 4500ms\napply-within: 5s\nbegin: [send: $disjoint.1, expect: applied]\neach: [send: { next-of: [$disjoint.2, $disjoint.1] }, expect: applied]\nopen: { of: updates, rate: 30/s, spacing: uniform }\n",
+        ),
       });
       // The k-th filter of a stream was sent then, and put in force then.
-      const truth = server.planted().streams.flatMap((stream, i) => stream.applied.flatMap(({ appliedMicros }, k) => (k === 0 ? [] : [appliedMicros - (sends[i]?.[k] ?? Number.NaN)])));
+      const truth = server
+        .planted()
+        .streams.flatMap((stream, i) => stream.applied.flatMap(({ appliedMicros }, k) => (k === 0 ? [] : [appliedMicros - (sends[i]?.[k] ?? Number.NaN)])));
       if (record.generator.status === "invalid") {
         // On a machine that is too busy for this the record says so, which is the truth as well.
         t.ok(record.generator.reasons.length > 0);
@@ -154,9 +164,9 @@ for (const transport of transports) {
         ["p99", 0.99],
       ] as const) {
         const measured = record.histograms["filter-apply"]?.[name] ?? 0;
-        const true_ = quantile(truth, q);
-        t.ok(true_ > 100_000, `${name}: a stall of 400 ms of 1500 reaches one update in four: ${true_}`);
-        t.ok(Math.abs(measured - true_) <= true_ * 0.1 + slack, `${name}: ${measured} against ${true_}, within 10 % and ${slack}`);
+        const real = quantile(truth, q);
+        t.ok(real > 100_000, `${name}: a stall of 400 ms of 1500 reaches one update in four: ${real}`);
+        t.ok(Math.abs(measured - real) <= real * 0.1 + slack, `${name}: ${measured} against ${real}, within 10 % and ${slack}`);
       }
     });
   });
@@ -172,7 +182,9 @@ t.test("a generator whose loop is burned says that its numbers are invalid", asy
       targets: [targetOf(server, "grpc")],
       drivers: [drivers["grpc-wire"]],
       seed: 7,
-      workload: workload("streams: 4\nduration: 2s\nbegin: [send: $disjoint.1, expect: applied]\neach: [send: { next-of: [$disjoint.2, $disjoint.1] }, expect: applied]\nopen: { of: updates, rate: 50/s }\n"),
+      workload: workload(
+        "streams: 4\nduration: 2s\nbegin: [send: $disjoint.1, expect: applied]\neach: [send: { next-of: [$disjoint.2, $disjoint.1] }, expect: applied]\nopen: { of: updates, rate: 50/s }\n",
+      ),
     });
     clearInterval(burning);
     t.equal(record.generator.status, "invalid");
@@ -218,7 +230,7 @@ t.test("what is read in place agrees with the drivers that users have", async (t
         onEvent() {
           if (!written) {
             written = true;
-            server.append(Array.from({ length: 500 }, () => ({ level: "error" as const, source: "gamma", message: "quoted \"text\" & <more>" })));
+            server.append(Array.from({ length: 500 }, () => ({ level: "error" as const, source: "gamma", message: 'quoted "text" & <more>' })));
           } else {
             stop.abort();
           }
@@ -237,7 +249,10 @@ t.test("a target that nobody answers for is unreachable, and a worker's error ke
   await against({}, async (server) => {
     const target = { ...targetOf(server, "grpc"), port: 1 };
     for (const threads of [undefined, { script, contractReferences: ["logger"], count: 1 }]) {
-      await t.rejects(runLoad({ targets: [target], drivers: [drivers["grpc-wire"]], seed: 1, workload: reader, ...(threads === undefined ? {} : { threads }) }), { name: "HarnessError", code: "unreachable" });
+      await t.rejects(
+        runLoad({ targets: [target], drivers: [drivers["grpc-wire"]], seed: 1, workload: reader, ...(threads === undefined ? {} : { threads }) }),
+        { name: "HarnessError", code: "unreachable" },
+      );
     }
   });
 });

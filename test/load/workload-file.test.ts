@@ -69,13 +69,25 @@ finish: [cancel]
 t.test("an open model has a rate or stages", (t) => {
   const steady = parseWorkload(`${head}streams: 5\nopen: { rate: 120/m }\neach: [send: a, expect: applied]`, "w.yaml");
   t.match(steady.groups[0]?.arrivals, { model: "open", of: "updates", spacing: "poisson", inFlight: 5, stages: [{ fromPerSecond: 2, toPerSecond: 2 }] });
-  const staged = parseWorkload(`${head}groups:\n  - name: g\n    open: { of: streams, spacing: uniform, in-flight: 9, stages: [{ rate: 1/s, to: 10/s, for: 5s }, { rate: 10/s, for: 1s }] }\n`, "w.yaml");
-  t.match(staged.groups[0]?.arrivals, { of: "streams", spacing: "uniform", inFlight: 9, stages: [{ fromPerSecond: 1, toPerSecond: 10, durationMs: 5000 }, { fromPerSecond: 10, toPerSecond: 10 }] });
+  const staged = parseWorkload(
+    `${head}groups:\n  - name: g\n    open: { of: streams, spacing: uniform, in-flight: 9, stages: [{ rate: 1/s, to: 10/s, for: 5s }, { rate: 10/s, for: 1s }] }\n`,
+    "w.yaml",
+  );
+  t.match(staged.groups[0]?.arrivals, {
+    of: "streams",
+    spacing: "uniform",
+    inFlight: 9,
+    stages: [
+      { fromPerSecond: 1, toPerSecond: 10, durationMs: 5000 },
+      { fromPerSecond: 10, toPerSecond: 10 },
+    ],
+  });
   t.end();
 });
 
 t.test("each mistake is placed to line and column, with what was meant", (t) => {
-  const refused = (yaml: string, place: string, message: RegExp) => t.throws(() => parseWorkload(yaml, "w.yaml"), { name: "HarnessError", code: "workload", place, message });
+  const refused = (yaml: string, place: string, message: RegExp) =>
+    t.throws(() => parseWorkload(yaml, "w.yaml"), { name: "HarnessError", code: "workload", place, message });
   refused(`${head}steams: 3`, "w.yaml:4:1", /Unknown key "steams".*Did you mean "streams"/);
   refused(`${head}begin:\n  - sned: alpha`, "w.yaml:5:5", /Unknown key "sned".*Did you mean "send"/);
   refused(`${head}begin:\n  - puase`, "w.yaml:5:5", /Did you mean "pause"/);
@@ -97,16 +109,37 @@ t.test("each mistake is placed to line and column, with what was meant", (t) => 
 });
 
 t.test("no text makes it throw anything but an error for the user", (t) => {
-  const word = fc.constantFrom("name: w", "about: a", "duration: 1s", "begin:", "  - send: x", "  - end", "open: {}", "each: []", "groups:", " - name: g", "thresholds: [x]", ": ", "- ", "streams: [1]");
+  const word = fc.constantFrom(
+    "name: w",
+    "about: a",
+    "duration: 1s",
+    "begin:",
+    "  - send: x",
+    "  - end",
+    "open: {}",
+    "each: []",
+    "groups:",
+    " - name: g",
+    "thresholds: [x]",
+    ": ",
+    "- ",
+    "streams: [1]",
+  );
   fc.assert(
-    fc.property(fc.oneof(fc.string(), fc.array(word).map((lines) => lines.join("\n"))), (text) => {
-      try {
-        parseWorkload(text, "w.yaml");
-        return true;
-      } catch (thrown) {
-        return thrown instanceof HarnessError && thrown.place?.startsWith("w.yaml") === true;
-      }
-    }),
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.array(word).map((lines) => lines.join("\n")),
+      ),
+      (text) => {
+        try {
+          parseWorkload(text, "w.yaml");
+          return true;
+        } catch (thrown) {
+          return thrown instanceof HarnessError && thrown.place?.startsWith("w.yaml") === true;
+        }
+      },
+    ),
     { numRuns: 500 },
   );
   t.end();

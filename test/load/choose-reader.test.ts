@@ -2,7 +2,7 @@ import fc from "fast-check";
 import t from "tap";
 import type { Contract, Entry } from "../../src/core/contract.js";
 import { loadContract } from "../../src/contract/load-contract.js";
-import { chooseReader } from "../../src/load/entry-reader.js";
+import { chooseReader } from "../../src/load/choose-reader.js";
 import { createTimeReader } from "../../src/load/entry-time.js";
 import { filterResolver } from "../../src/load/filters.js";
 import { memoryContract } from "./memory-server.js";
@@ -10,16 +10,44 @@ import { memoryContract } from "./memory-server.js";
 const contract = await loadContract("logger");
 
 const levels = ["debug", "info", "warn", "error"] as const;
-const textOf = fc.oneof(fc.string({ maxLength: 40 }), fc.string({ unit: "binary", maxLength: 20 }), fc.constantFrom("tick 1", "needle", "a needle in hay", "needl", 'quo"te', "back\\slash", "<&>"));
+const textOf = fc.oneof(
+  fc.string({ maxLength: 40 }),
+  fc.string({ unit: "binary", maxLength: 20 }),
+  fc.constantFrom("tick 1", "needle", "a needle in hay", "needl", 'quo"te', "back\\slash", "<&>"),
+);
 const entryOf = fc.record({
-  sequence: fc.oneof(fc.integer({ min: 1, max: 1000 }), fc.integer({ min: 2 ** 31 - 5, max: 2 ** 31 + 5 }), fc.integer({ min: 999_999_990, max: 1_000_000_010 }), fc.integer({ min: 1, max: 2 ** 50 })),
-  time: fc.date({ min: new Date("2020-01-01"), max: new Date("2021-01-01"), noInvalidDate: true }).chain((date) => fc.constantFrom(date.toISOString(), date.toISOString().replace("Z", "123456Z"), date.toISOString().replace(/\.\d+/, ""), date.toISOString().replace("Z", "+00:00"))),
+  sequence: fc.oneof(
+    fc.integer({ min: 1, max: 1000 }),
+    fc.integer({ min: 2 ** 31 - 5, max: 2 ** 31 + 5 }),
+    fc.integer({ min: 999_999_990, max: 1_000_000_010 }),
+    fc.integer({ min: 1, max: 2 ** 50 }),
+  ),
+  time: fc
+    .date({ min: new Date("2020-01-01"), max: new Date("2021-01-01"), noInvalidDate: true })
+    .chain((date) =>
+      fc.constantFrom(
+        date.toISOString(),
+        date.toISOString().replace("Z", "123456Z"),
+        date.toISOString().replace(/\.\d+/, ""),
+        date.toISOString().replace("Z", "+00:00"),
+      ),
+    ),
   level: fc.constantFrom(...levels),
-  source: fc.oneof(fc.constantFrom("alpha", "beta", "gamma", "alph", "alphabet"), textOf.filter((text) => text !== "")),
+  source: fc.oneof(
+    fc.constantFrom("alpha", "beta", "gamma", "alph", "alphabet"),
+    textOf.filter((text) => text !== ""),
+  ),
   message: textOf.filter((text) => text !== ""),
 });
 
-const filterMessages = [{}, { sources: ["alpha"] }, { sources: ["beta", "alphabet"] }, { min_level: "warn" }, { contains: "needle" }, { sources: ["alpha"], min_level: "info", contains: "tick" }];
+const filterMessages = [
+  {},
+  { sources: ["alpha"] },
+  { sources: ["beta", "alphabet"] },
+  { min_level: "warn" },
+  { contains: "needle" },
+  { sources: ["alpha"], min_level: "info", contains: "tick" },
+];
 
 /** Half a surrogate pair cannot be sent. */
 function wellFormed(text: string): string {
@@ -32,7 +60,11 @@ function prepared(of: Contract) {
 }
 
 /** What the reader says must be what decoding whole says, or it must not say anything. */
-function agrees(transport: "grpc" | "ws", entries: readonly Entry[], encode: (entry: Entry) => Uint8Array): { readonly agreed: boolean; readonly surprises: number } {
+function agrees(
+  transport: "grpc" | "ws",
+  entries: readonly Entry[],
+  encode: (entry: Entry) => Uint8Array,
+): { readonly agreed: boolean; readonly surprises: number } {
   const filters = prepared(contract);
   const choice = chooseReader(contract, transport, filters);
   if (choice.kind !== "compiled") {
@@ -68,7 +100,13 @@ function encodeEntry(entry: Entry): Uint8Array {
     return Buffer.concat([Buffer.from([(number << 3) | 2, ...varint(BigInt(bytes.length))]), bytes]);
   };
   const { sequence, time, level, source, message } = entry as Record<string, never>;
-  return Buffer.concat([Buffer.from([8, ...varint(BigInt(sequence as never))]), string(2, time as never), string(3, level as never), string(4, source as never), string(5, message as never)]);
+  return Buffer.concat([
+    Buffer.from([8, ...varint(BigInt(sequence as never))]),
+    string(2, time as never),
+    string(3, level as never),
+    string(4, source as never),
+    string(5, message as never),
+  ]);
 }
 
 t.test("protobuf read in place says what decoding whole says", (t) => {
@@ -95,7 +133,11 @@ t.test("JSON read in place says what parsing whole says, whatever the order of f
         const used = keys.at(-1) === "extra" ? keys : keys.filter((key) => key !== "extra");
         return Buffer.from(`{${blank}${used.map((key) => `${JSON.stringify(key)}:${blank}${JSON.stringify(value[key])}`).join(`,${blank}`)}${blank}}`);
       };
-      return agrees("ws", entries.map((entry) => ({ ...entry, source: wellFormed(entry.source), message: wellFormed(entry.message) })), encode).agreed;
+      return agrees(
+        "ws",
+        entries.map((entry) => ({ ...entry, source: wellFormed(entry.source), message: wellFormed(entry.message) })),
+        encode,
+      ).agreed;
     }),
     { numRuns: 500 },
   );
@@ -103,8 +145,17 @@ t.test("JSON read in place says what parsing whole says, whatever the order of f
 });
 
 t.test("plain JSON entries hold no surprise", (t) => {
-  const entries = Array.from({ length: 100 }, (_, i) => ({ sequence: 999_999_950 + i, time: `2026-01-01T00:00:${String(i % 60).padStart(2, "0")}.${"5".repeat(1 + (i % 9))}Z`, level: levels[i % 4], source: "alpha", message: `tick ${i}` }));
-  t.same(agrees("ws", entries, (entry) => Buffer.from(JSON.stringify(entry))), { agreed: true, surprises: 0 });
+  const entries = Array.from({ length: 100 }, (_, i) => ({
+    sequence: 999_999_950 + i,
+    time: `2026-01-01T00:00:${String(i % 60).padStart(2, "0")}.${"5".repeat(1 + (i % 9))}Z`,
+    level: levels[i % 4],
+    source: "alpha",
+    message: `tick ${i}`,
+  }));
+  t.same(
+    agrees("ws", entries, (entry) => Buffer.from(JSON.stringify(entry))),
+    { agreed: true, surprises: 0 },
+  );
   t.same(agrees("ws", entries, (entry) => Buffer.from(JSON.stringify({ ...entry, sequence: String(entry["sequence"]) }))).agreed, true, "int64 as text");
   t.end();
 });
