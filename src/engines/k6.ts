@@ -22,6 +22,8 @@ export interface K6EngineOptions {
   readonly rssLimitBytes?: number;
   /** How much longer than planned k6 may take before it is killed, in milliseconds. Default 15 000. */
   readonly slackMs?: number;
+  /** How long k6 may say nothing after its streams should be open, in milliseconds. Default 15 000. */
+  readonly silentMs?: number;
 }
 
 /** What every report of this engine says. */
@@ -98,7 +100,7 @@ async function performPlan(task: EngineTask, plan: K6Plan, options: RunOptions):
     watch: options.watch,
     signal: task.signal,
     deadlineMs: plan.setupMs + plan.warmUpMs + plan.durationMs + plan.finishMs + slackMs,
-    firstLineWithinMs: plan.setupMs + slackMs,
+    firstLineWithinMs: plan.setupMs + (options.silentMs ?? 15_000),
     rssLimitBytes,
     onLine: (line) => reader.take(line),
   });

@@ -242,7 +242,6 @@ export class Book {
 
   sent(filter: BookFilter, intended: number, written: number): void {
     this.sheet.count("sent", 1, written);
-    this.sheet.time("schedule-lag", written - intended, written);
     this.sentCount++;
     if (filter === this.latest) {
       return;
@@ -270,7 +269,7 @@ export class Book {
       this.stale("stale-hard", at);
     }
     this.order(sequence, at);
-    if (!this.gapless && this.settled && this.rules.order === "increasing" && this.current?.everything === true) {
+    if (!this.gapless && this.settled && this.rules.order === "increasing" && this.current?.everything === true && this.lastSequence !== -Infinity) {
       this.gapless = true;
       this.missing = 0;
       this.countedFrom = this.lastSequence;
@@ -308,9 +307,9 @@ export class Book {
 
   finish(now: number): void {
     this.expire(now);
+    this.closeStaleWindow(now);
     const unfinished = this.pending.filter((update) => !update.first && !update.unobservable).length;
     this.sheet.count("unfinished", unfinished, now);
-    this.closeStaleWindow(now);
     this.pending = [];
     this.latest = undefined;
   }
@@ -430,7 +429,8 @@ export class Book {
   }
 
   closeStaleWindow(at: number): void {
-    if (this.latest !== undefined && this.sentCount > 1) {
+    // Of an update that a later one overtakes nobody waits for the end.
+    if (this.latest !== undefined && this.sentCount > 1 && this.pending.length === 0) {
       this.sheet.time("stale-window", this.lastStale === 0 ? 0 : this.lastStale - this.latestWritten, at);
     }
   }
@@ -660,6 +660,7 @@ class Performer {
       throw new Error("the plan has no such filter");
     }
     const written = nowMicros();
+    this.sheet.time("schedule-lag", Math.max(0, written - intended), written);
     this.book.sent(prepared, i === 0 ? Math.min(intended, written) : written, written);
     const messages = this.lastFilter === -1 ? filter.opening : (filter.updating[this.lastFilter] ?? []);
     this.lastFilter = index;
