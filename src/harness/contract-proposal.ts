@@ -84,7 +84,7 @@ function proposeRule(field: ProtobufField, entryFields: readonly string[], entri
     return [{ filter: name, entry, rule: bound[1]?.startsWith("min") === true ? "at-least" : "at-most", ...(seen.length < 2 ? {} : { order: seen }) }];
   }
   if (entry !== undefined) {
-    return [{ filter: name, entry, rule: repeated ? "one-of" : /_prefix$/.test(name) ? "prefix" : "equals" }];
+    return [{ filter: name, entry, rule: repeated ? "one-of" : name.endsWith("_prefix") ? "prefix" : "equals" }];
   }
   const text = entryFields.find((candidate) => ["message", "text", "body", "content", "message_"].includes(candidate));
   return /contains|query|search|text/.test(name) && text !== undefined ? [{ filter: name, entry: text, rule: "contains" }] : [];

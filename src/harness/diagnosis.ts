@@ -185,7 +185,7 @@ function protocolFindings({ url }: DiagnosisOptions, plain: Answer, http2: Answe
       ? {
           hint:
             speaksHttp1 === undefined
-              ? /^\x15\x03/.test(http2.text)
+              ? http2.text.startsWith("\u0015\u0003")
                 ? "it speaks TLS: write grpcs://"
                 : "check the port: it belongs to another protocol"
               : "this is an HTTP/1.1 port: is it the WebSocket's? write ws://",

@@ -6,7 +6,7 @@ import { parseReport } from "../reporters/report-schema.js";
 
 /**
  * Reads a results.json.
- * @throws HarnessError `usage` when it is not there, no JSON, of another version or of another shape.
+ * @throws HarnessError `usage` when it is not there, no JSON, of another version, or of another shape.
  */
 export async function readReport(folder: string, file: string): Promise<Report> {
   let text: string;
