@@ -83,12 +83,13 @@ function table(head: readonly string[], rows: readonly (readonly string[])[], ex
 }
 
 function counterLines(workload: WorkloadRecord, page: Page): string[] {
-  const counters = Object.entries({ ...workload.counters, ...workload.values }).map(([name, value]) => `${name} ${figure(name, value)}`);
+  const counters = Object.entries({ ...workload.counters, ...workload.values });
+  const some = counters.filter(([, value]) => value !== 0).map(([name, value]) => `${name} ${figure(name, value)}`);
+  const zero = counters.filter(([, value]) => value === 0).map(([name]) => name);
   const errors = Object.entries(workload.errors).map(([name, value]) => `${name} ×${count(value)}`);
-  return [
-    ...(counters.length === 0 ? [] : [page.palette.faint("  counted"), ...listLines(counters, page, 4)]),
-    ...(errors.length === 0 ? [] : [page.palette.faint("  streams that ended by themselves"), ...listLines(errors, page, 4)]),
-  ];
+  const block = (title: string, items: readonly string[]): string[] =>
+    items.length === 0 ? [] : [page.palette.faint(`  ${title}`), ...listLines(items, page, 4)];
+  return [...block("counted", some), ...block("none of these", zero), ...block("streams that ended by themselves", errors)];
 }
 
 function thresholdLines(workload: WorkloadRecord, page: Page): string[] {

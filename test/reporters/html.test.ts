@@ -109,9 +109,9 @@ t.test("a failure has its diagram with the offending message marked, its explana
   const finding = /<details class="finding[^>]*id="filter-updates\/no-old-after-new\.grpc"[^]*?<\/details>\s*<\/div>/.exec(page)?.[0] ?? "";
   t.match(finding, /<g class="event received offending">[^]*?<text [^>]*class="label">entry 59 alpha<\/text>/);
   t.match(finding, "<dt>usually</dt><dd>Two emitters race.</dd>");
-  t.match(finding, '<dt>1 other alike</dt><dd><a href="#filter-updates/no-old-after-new.ws">');
+  t.match(finding, '<dt>1 other alike</dt><dd class="relatives"><a href="#filter-updates/no-old-after-new.ws">');
   t.match(finding, "<code>halfclose run grpc://localhost:50051 --grep &#39;^filter-updates/no-old-after-new$&#39; --seed 42</code>");
-  t.match(page, '<dt>1 consequence</dt><dd><a href="#cancellation/after-half-close.grpc">');
+  t.match(page, '<dt>1 consequence</dt><dd class="relatives"><a href="#cancellation/after-half-close.grpc">');
   t.end();
 });
 

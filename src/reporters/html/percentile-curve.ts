@@ -115,10 +115,15 @@ function labels(curves: readonly Curve[], x: (q: number) => number, y: LogScale)
 
 function verticals(most: number, x: (q: number) => number): Markup[] {
   const ticks = [0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999].filter((q) => nines(q) <= most + 1e-9);
-  return ticks.map(
-    (q) =>
-      markup`<path class="grid" d="M${x(q).toFixed(1)} ${box.top}V${box.bottom}"/><text class="tick" x="${x(q).toFixed(1)}" y="${box.bottom + 18}">${q === 0 ? "min" : `p${Number((q * 100).toFixed(3))}`}</text>`,
-  );
+  return ticks.map((q, index) => {
+    const next = ticks[index + 1];
+    // Of two names that would touch, the rarer is the one to read.
+    const named = next === undefined || x(next) - x(q) > 38;
+    const name = named
+      ? markup`<text class="tick" x="${x(q).toFixed(1)}" y="${box.bottom + 18}">${q === 0 ? "min" : `p${Number((q * 100).toFixed(3))}`}</text>`
+      : none;
+    return markup`<path class="grid" d="M${x(q).toFixed(1)} ${box.top}V${box.bottom}"/>${name}`;
+  });
 }
 
 function horizontals(y: LogScale): Markup[] {
