@@ -239,9 +239,10 @@ export class Http2Client implements StreamHost, FrameHandler {
     }
     this.receiveWindowBytes -= bytes;
     this.#unreturnedBytes += bytes;
-    this.#payloadBytes += bytes;
+    const payloadBytes = bytes - paddingBytes(frame);
+    this.#payloadBytes += Math.max(0, payloadBytes);
     const stream = this.#streams.get(frame.streamId);
-    if (bytes === 0) this.#inbound.charge(frame);
+    if (payloadBytes <= 0) this.#inbound.charge(frame);
     if (stream === undefined) this.#onAbsentStream(frame);
     else {
       try {
@@ -408,4 +409,9 @@ export class Http2Client implements StreamHost, FrameHandler {
     else stream.once("finish", () => stream.destroy());
     this.#linger ??= setTimeout(() => stream.destroy(), LINGER_MS);
   }
+}
+
+/** Padding and its length byte: what a DATA frame carries beside payload. */
+function paddingBytes(frame: FrameView): number {
+  return (frame.flags & FLAG.PADDED) === 0 || frame.end === frame.start ? 0 : 1 + (frame.buffer[frame.start] ?? 0);
 }

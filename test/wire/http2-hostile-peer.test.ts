@@ -207,6 +207,7 @@ const FLOODS: readonly (readonly [title: string, frame: FrameToSend, options?: P
   ["PING", { type: FRAME.PING, payload: Buffer.alloc(8) }],
   ["SETTINGS", { type: FRAME.SETTINGS }],
   ["empty DATA", { type: FRAME.DATA, streamId: 1 }],
+  ["DATA that is all padding", { type: FRAME.DATA, flags: FLAG.PADDED, streamId: 1, payload: Buffer.from([2, 0, 0]) }],
   ["WINDOW_UPDATE", { type: FRAME.WINDOW_UPDATE, streamId: 1, payload: encodeUint32(1) }],
   ["PRIORITY", { type: FRAME.PRIORITY, streamId: 1, payload: Buffer.alloc(5) }],
   ["frames of an unknown type", { type: 0xfe }],
