@@ -119,7 +119,11 @@ const floods = [
   flooding("flood/goaway", () => repeated({ type: FRAME.GOAWAY, payload: encodeGoawayPayload(2 ** 31 - 1, 0) })),
   flooding("flood/empty-data", (call) => repeated({ type: FRAME.DATA, streamId: call.id })),
   flooding("flood/padding-only-data", (call) => repeated({ type: FRAME.DATA, flags: FLAG.PADDED, streamId: call.id, payload: Buffer.from([0]) })),
-  flooding("flood/million-tiny-frames", (call) => repeated({ type: FRAME.DATA, streamId: call.id, payload: Buffer.from([0]) })),
+  grpc(
+    "flood/million-tiny-frames",
+    { onFilter: (call) => flood(call.peer.line, repeated({ type: FRAME.DATA, streamId: call.id, payload: Buffer.from([0]) }), { mostBytes: 10_000_000 }) },
+    { heavy: true },
+  ),
   flooding("flood/empty-messages", (call) => repeated({ type: FRAME.DATA, streamId: call.id, payload: message(0) })),
   flooding("flood/empty-messages-coalesced", (call) => encodeFrame({ type: FRAME.DATA, streamId: call.id, payload: many(message(0), 16_000) })),
   flooding("flood/data-beyond-every-window", (call) => encodeFrame({ type: FRAME.DATA, streamId: call.id, payload: message(16_000) })),

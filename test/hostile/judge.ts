@@ -10,8 +10,10 @@ export interface Observed {
   /** results.json as it was found; undefined: there is none. */
   readonly results: string | undefined;
   readonly elapsedMs: number;
-  /** Largest resident memory; undefined where it was not measured. */
+  /** Largest resident memory of the process; undefined where it was not measured. */
   readonly peakBytes?: number;
+  /** What still keeps the process alive long after the run. */
+  readonly left?: readonly string[];
 }
 
 export interface Limits {
@@ -35,6 +37,9 @@ export function complaintsAbout(behaviour: Behaviour, observed: Observed, limits
   }
   if (peakBytes !== undefined && peakBytes > limits.peakBytes) {
     complaints.push(`it took ${Math.round(peakBytes / 2 ** 20)} MiB, over ${Math.round(limits.peakBytes / 2 ** 20)} MiB`);
+  }
+  if (observed.left !== undefined && observed.left.length > 0) {
+    complaints.push(`left behind: ${observed.left.join(", ")}`);
   }
   if (stackLine.test(stderr) || stderr.includes("bug of halfclose")) {
     complaints.push(`a stack on standard error: ${stderr.trim().slice(0, 600)}`);

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 /** Most bytes that wait in one socket; a server that is hostile on purpose need not be patient. */
 const unsentBytes = 4 * 1024 * 1024;
 /** How many single bytes leave in one turn of the loop, each by a write of its own. */
-const bytesInOneTurn = 24;
+const bytesInOneTurn = 8;
 
 /** One accepted connection as bytes: written whole, or byte by byte once it drips. */
 export class Line {
@@ -71,7 +71,7 @@ export class Line {
   #schedule(): void {
     if (!this.#scheduled && this.#waiting.length > 0) {
       this.#scheduled = true;
-      setTimeout(() => this.#leak(), 1);
+      setTimeout(() => this.#leak(), 2);
     }
   }
 
@@ -95,12 +95,12 @@ export class Line {
 }
 
 /**
- * Writes the same bytes, or what `next` gives, again and again as fast as the reader takes them, for at most a second and `mostBytes`
- * (default 256 MiB); then stays open in silence.
+ * Writes the same bytes, or what `next` gives, again and again as fast as the reader takes them, for at most a second (`forMs`) and `mostBytes`
+ * (default 4 MiB); then stays open in silence.
  */
 export function flood(line: Line, next: Uint8Array | (() => Uint8Array), limits: { readonly forMs?: number; readonly mostBytes?: number } = {}): void {
   const untilMs = performance.now() + (limits.forMs ?? 1000);
-  let leftBytes = limits.mostBytes ?? 256 * 1024 * 1024;
+  let leftBytes = limits.mostBytes ?? 4 * 1024 * 1024;
   const { socket } = line;
   const more = (): void => {
     if (socket.destroyed || socket.writableEnded) {
