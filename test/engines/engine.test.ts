@@ -1,0 +1,89 @@
+import t from "tap";
+import type { Transport } from "../../src/core/contract.js";
+import type { WorkloadRecord } from "../../src/core/report.js";
+import { engineNamed, engineNames } from "../../src/harness/engines.js";
+import { performWorkload } from "../../src/harness/load-run.js";
+import { openSurroundings } from "../../src/harness/surroundings.js";
+import { parseWorkload } from "../../src/load/workload-file.js";
+import { type ReferenceServerOptions, type ReferenceServer, startReferenceServer } from "../../src/reference/server.js";
+import { installedK6 } from "./installed-k6.js";
+
+// What every engine must report, because the server did it.
+const k6 = await installedK6();
+const transports: readonly Transport[] = ["grpc", "ws"];
+
+interface Performed {
+  readonly record: WorkloadRecord;
+  readonly server: ReferenceServer;
+}
+
+async function perform(engine: (typeof engineNames)[number], transport: Transport, given: { readonly server: ReferenceServerOptions; readonly yaml: string; readonly onProgress?: (server: ReferenceServer) => void }): Promise<Performed> {
+  const server = await startReferenceServer(given.server);
+  try {
+    const surroundings = await openSurroundings({ urls: [transport === "grpc" ? server.urls.grpc : server.urls.websocket] });
+    try {
+      const record = await performWorkload(surroundings, {
+        workload: parseWorkload(`name: truth\nabout: what was planted\n${given.yaml}`, "truth.yaml"),
+        seed: 7,
+        engine: engineNamed(engine, { k6: "path" in k6 ? k6.path : undefined, environment: process.env }),
+        onEvent: () => given.onProgress?.(server),
+      });
+      return { record, server };
+    } finally {
+      await surroundings.close();
+    }
+  } finally {
+    await server.stop({ graceMs: 200 });
+  }
+}
+
+for (const engine of engineNames) {
+  const skip = engine === "k6" && "missing" in k6 ? k6.missing : false;
+  for (const transport of transports) {
+    t.test(`${engine}, ${transport}: planted loss, duplicates and late entries are counted exactly`, { skip }, async (t) => {
+      let written = false;
+      const { record, server } = await perform(engine, transport, {
+        server: { rate: 0, planted: { loseEvery: 10, duplicateEvery: 13, reorderEvery: 17 } },
+        yaml: "streams: 2\nduration: 5s\nbegin: [send: $broad]\n",
+        onProgress(server) {
+          if (!written) {
+            written = true;
+            // 1,003 ends on an entry that is neither lost nor held back.
+            server.append(Array.from({ length: 1003 }, (_, i) => ({ level: "info" as const, source: "alpha", message: `entry ${i}` })));
+          }
+        },
+      });
+      const { total } = server.planted();
+      t.equal(record.engine, engine);
+      t.ok(total.lost > 0 && total.duplicated > 0 && total.reordered > 0);
+      t.equal(record.counters["received"], total.sent);
+      t.equal(record.counters["lost"], total.lost);
+      t.equal(record.counters["duplicated"], total.duplicated);
+      t.equal(record.counters["reordered"], total.reordered);
+      t.equal(record.counters["stale-hard"], 0);
+      t.equal(record.histograms["entry-gap"]?.count, total.sent - 2, "one gap between two entries of a stream");
+      t.same(record.errors, {});
+    });
+
+    t.test(`${engine}, ${transport}: planted stale entries are counted exactly, and a planted delay within its resolution`, { skip }, async (t) => {
+      const applyDelayMs = 80;
+      const { record, server } = await perform(engine, transport, {
+        server: { rate: 400, planted: { staleHard: 2, applyDelayMs } },
+        yaml: "streams: 2\nduration: 3s\nbegin: [send: $disjoint.1, expect: applied]\neach: [send: { next-of: [$disjoint.2, $disjoint.1] }, expect: applied]\nclosed: { think: 100ms }\n",
+      });
+      const { total } = server.planted();
+      t.ok(total.staleHard > 0);
+      t.equal(record.counters["stale-hard"], total.staleHard);
+      t.equal(record.counters["timeouts"], 0);
+      const apply = record.histograms["filter-apply-service"];
+      t.ok((apply?.count ?? 0) > 0);
+      // k6 tells whole milliseconds of two clocks.
+      t.ok((apply?.min ?? 0) >= applyDelayMs * 1000 - 2000, `never sooner than the server did it: ${apply?.min}`);
+      if (record.generator.status === "valid") {
+        t.ok((apply?.p50 ?? Infinity) < applyDelayMs * 1000 + 60_000, `${apply?.p50}`);
+      } else {
+        t.ok(record.generator.reasons.length > 0, "on a machine that is too busy the record says so, which is the truth as well");
+      }
+    });
+  }
+}
