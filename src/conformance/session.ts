@@ -122,10 +122,26 @@ export function createSession(context: RunContext, transport: Transport, seed: n
   const waiter = createWaiter(context.watch);
   const conversations: Conversation[] = [];
   const closers: (() => void | Promise<void>)[] = [];
+  let closed = false;
   const random = mulberry32(seed);
 
   /** What is known not to come is not waited for in full again. */
   const shortened = (basis: string, boundMs: number): number => (context.shownBroken.has(`${basis}|${transport}`) ? Math.min(boundMs, 250) : boundMs);
+  const closeQuietly = async (close: () => void | Promise<void>): Promise<void> => {
+    try {
+      await close();
+    } catch (thrown) {
+      record({ stream: "check", direction: "local", what: `closing: ${messageOf(thrown)}` });
+    }
+  };
+  /** What is opened by a step that the check no longer waits for is closed at once. */
+  const defer = (close: () => void | Promise<void>): void => {
+    if (closed) {
+      void closeQuietly(close);
+    } else {
+      closers.push(close);
+    }
+  };
   const record: Session["record"] = (event) => {
     const { atMicros, ...rest } = event;
     timeline.add({ ...rest, atMs: ((atMicros ?? performance.now() * 1000) - startMicros) / 1000 });
@@ -198,8 +214,10 @@ export function createSession(context: RunContext, transport: Transport, seed: n
       if (driver === undefined || onTarget === undefined) {
         unproven(`a ${on === "grpc" ? "gRPC" : "WebSocket"} URL of the same server`);
       }
-      const connection = await inTime(driver.connect(onTarget, { timeoutMs: connectTimeoutMs }), "the server takes a connection");
-      closers.push(() => connection.close());
+      const connecting = driver.connect(onTarget, { timeoutMs: connectTimeoutMs });
+      // Also one that comes when nobody waits for it any more.
+      connecting.then((connection) => defer(() => connection.close())).catch(() => undefined);
+      const connection = await inTime(connecting, "the server takes a connection");
       return connection;
     },
     async open(options = {}) {
@@ -212,7 +230,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
       });
       const stream = await inTime(opening, "the stream opens");
       attach(stream);
-      closers.push(() => {
+      defer(() => {
         if (conversation.end === undefined) {
           stream.cancel();
         }
@@ -331,9 +349,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
     note(what, offending) {
       record({ stream: "check", direction: "local", what, ...(offending === undefined ? {} : { offending }) });
     },
-    defer(close) {
-      closers.push(close);
-    },
+    defer,
   };
 
   return {
@@ -343,12 +359,9 @@ export function createSession(context: RunContext, transport: Transport, seed: n
     },
     ends: () => conversations.map((conversation) => (conversation.end === undefined ? "open" : conversation.end.native)),
     async close() {
+      closed = true;
       for (const close of closers.reverse()) {
-        try {
-          await close();
-        } catch (thrown) {
-          record({ stream: "check", direction: "local", what: `closing: ${messageOf(thrown)}` });
-        }
+        await closeQuietly(close);
       }
     },
   };
