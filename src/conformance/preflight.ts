@@ -3,7 +3,7 @@ import type { Contract, Entry, Filter, Transport } from "../core/contract.js";
 import { HarnessError } from "../core/errors.js";
 import type { Driver } from "../core/stream.js";
 import type { Target } from "../core/target.js";
-import { createConversation, describeEnd } from "./conversation.js";
+import { createConversation, describeEnd, oneLine } from "./conversation.js";
 import type { LoopWatch } from "./loop-watch.js";
 import { createSupply, type DraftProducer, type Supply } from "./supply.js";
 import { createWaiter } from "./wait.js";
@@ -77,8 +77,15 @@ async function look(options: {
   try {
     const stream = await connection.open({ events: hear });
     attach(stream);
-    await Promise.race([conversation.send(broad).catch(() => undefined), stream.ended]);
+    let sent = false;
+    void conversation
+      .send(broad)
+      .catch(() => undefined)
+      .finally(() => (sent = true))
+      .finally(() => waiter.poke());
     const startMs = performance.now();
+    // A window of zero holds a filter back for ever.
+    await waiter.until(() => (sent || conversation.end !== undefined ? true : undefined), applyMs, { quiet: true });
     // Quiet: nothing is judged here, and a busy machine may make it late.
     await waiter.until(() => (conversation.arrivals.length > 0 || conversation.end !== undefined ? true : undefined), applyMs, { quiet: true });
     refuseIfNotServed(target, conversation);
@@ -104,7 +111,7 @@ async function look(options: {
 function refuseIfNotServed(target: Target, conversation: { readonly end: import("../core/stream.js").StreamEnd | undefined; readonly openedAtMicros: number | undefined }): void {
   const { end } = conversation;
   if (target.transport === "ws" && end?.kind === "lost" && conversation.openedAtMicros === undefined) {
-    throw new HarnessError("unreachable", `${target.url} did not answer the WebSocket upgrade: ${end.cause}`, {
+    throw new HarnessError("unreachable", `${target.url} did not answer the WebSocket upgrade: ${oneLine(end.cause, 300)}`, {
       place: target.url,
       hint: "check the port: it may belong to another protocol (gRPC), or speak TLS (wss://)",
     });
@@ -114,7 +121,7 @@ function refuseIfNotServed(target: Target, conversation: { readonly end: import(
   }
   if (target.transport === "ws") {
     const auth = end.code === 401 || end.code === 403;
-    throw new HarnessError("unreachable", `${target.url} answered HTTP ${end.code} to the WebSocket upgrade${end.detail === "" ? "" : ` (${end.detail})`}`, {
+    throw new HarnessError("unreachable", `${target.url} answered HTTP ${end.code} to the WebSocket upgrade${end.detail === "" ? "" : ` (${oneLine(end.detail, 300)})`}`, {
       place: target.url,
       hint: auth ? "pass a credential with --header or --token" : "check the path: the default contract expects /logs/monitor",
     });
