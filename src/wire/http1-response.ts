@@ -57,7 +57,7 @@ export class ResponseHeadReader {
         });
       }
       this.append(chunk[index]!);
-      this.checkStart(chunk[index]!);
+      this.checkStart(chunk, index);
       if (this.endsHead()) return { head: parseHead(this.head.subarray(0, this.filled), this.firstByte), consumed: index + 1 };
     }
     return undefined;
@@ -73,12 +73,13 @@ export class ResponseHeadReader {
     this.filled += 1;
   }
 
-  private checkStart(byte: number): void {
+  /** The rest of the chunk is shown too: it tells which protocol it is. */
+  private checkStart(chunk: Uint8Array, at: number): void {
     const index = this.filled - 1;
-    if (index < statusLineStart.length && byte !== statusLineStart[index]) {
+    if (index < statusLineStart.length && chunk[at] !== statusLineStart[index]) {
       throw new WireError("NOT_HTTP", {
         expected: 'a response that starts with "HTTP/1."',
-        actual: excerpt(this.head.subarray(0, this.filled)),
+        actual: excerpt(Buffer.concat([this.head.subarray(0, this.filled), chunk.subarray(at + 1)])),
         atByte: this.firstByte + index,
       });
     }
