@@ -23,7 +23,7 @@ const heavyLimits: Limits = { ...limits, runMs: 120_000 };
 const [seedText = "1", pattern = "", checksText = "6"] = process.argv.slice(2);
 const seed = Number(seedText);
 const checkCount = Number(checksText);
-const queue = behaviours.filter(({ name }) => new RegExp(pattern).test(name)).toSorted((a, b) => Number(b.heavy ?? false) - Number(a.heavy ?? false));
+const queue = behaviours.filter(({ name }) => new RegExp(pattern).test(name)).toSorted((a, b) => Number(a.heavy ?? false) - Number(b.heavy ?? false));
 console.log(`# seed ${seed}, ${queue.length} behaviours`);
 let passed = 0;
 let failed = 0;
