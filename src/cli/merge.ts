@@ -1,6 +1,7 @@
 import { checks as catalogue } from "../../scenarios/index.js";
 import { withConsequences } from "../conformance/run.js";
 import { judgeGates } from "../conformance/suite.js";
+import { mergeK6Results } from "../harness/k6-results.js";
 import { readReport } from "../harness/read-report.js";
 import { loadSuite, suiteNames } from "../harness/suites.js";
 import { mergeReports } from "../results/merge-reports.js";
@@ -17,6 +18,7 @@ const options = {
     value: "NAME|FILE",
     about: "Suite whose gates judge the whole; default: that of the shards, if it comes with halfclose",
   },
+  k6: { kind: "text", group: "Judging", value: "DIR", about: "Folder that halfclose export k6 wrote: the files are what its instances wrote with --out json" },
   ...viewOptions,
   color: commonOptions.color,
 } as const satisfies OptionSpecs;
@@ -25,11 +27,19 @@ const options = {
 export const merge = defineCommand({
   usage: "<results.json..>",
   about: "Makes one report of the shards of a run, in the order of their numbers, and judges it anew.",
-  examples: [["halfclose merge shard-1/results.json shard-2/results.json -o reports", "two machines"]],
+  examples: [
+    ["halfclose merge shard-1/results.json shard-2/results.json -o reports", "two machines"],
+    ["halfclose merge --k6 k6 points-1.json points-2.json", "two machines with k6"],
+  ],
   options,
   arity: [1, 1000],
-  async run({ options: given, arguments: files, console }) {
+  async run({ options: given, arguments: files, console, commandLine }) {
     const output = createOutput(given, console);
+    if (given.k6 !== undefined) {
+      const merged = await mergeK6Results({ folder: console.workingDirectory, exported: given.k6, files, command: commandLine });
+      await output.finish(merged);
+      return merged.exitCode;
+    }
     const shards = await Promise.all(files.map(async (source) => ({ source, report: await readReport(console.workingDirectory, source) })));
     const named = given.suite ?? shards[0]?.report.target.suite ?? "";
     const suite = given.suite !== undefined || (await suiteNames()).includes(named) ? await loadSuite(named, console.workingDirectory) : undefined;

@@ -196,8 +196,11 @@ function endedByItself({ code, exitSignal }: K6Ending, log: string): string[] {
 const leastLoopDelayMicros = 10_000;
 const busyCores = 0.9;
 
-/** k6 says nothing of its own lateness: what its script's timers and the system tell decides. */
-function spoiledByLoad(loopDelay: Histogram, latencyLimitMicros: number, cores: number): string[] {
+/**
+ * k6 says nothing of its own lateness: what its script's timers and the system tell decides.
+ * @param cores that it used; 0 when nobody watched.
+ */
+export function spoiledByLoad(loopDelay: Histogram, latencyLimitMicros: number, cores: number): string[] {
   const reasons: string[] = [];
   const limit = Math.max(leastLoopDelayMicros, 0.1 * latencyLimitMicros);
   const p99 = loopDelay.quantile(0.99);

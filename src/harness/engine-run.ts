@@ -68,7 +68,7 @@ export async function runOnEngine(engine: Engine, options: RunLoadOptions): Prom
   } finally {
     progress.close();
   }
-  return engineRecord(engine, { workload, targets: options.targets, thresholds, baseline: options.baseline, book, outcome, samples: progress.samples });
+  return engineRecord(engine, { workload, targets: options.targets, thresholds, baseline: options.baseline, instances: [{ book, outcome }], samples: progress.samples });
 }
 
 /** What an engine measured. */
@@ -77,41 +77,38 @@ export interface EngineMeasured {
   readonly targets: readonly Target[];
   readonly thresholds: readonly Threshold[];
   readonly baseline: WorkloadRecord | undefined;
-  readonly book: EnginePointBook;
-  readonly outcome: EngineOutcome;
+  /** One for each instance of the engine, with what it says of itself. */
+  readonly instances: readonly { readonly book: EnginePointBook; readonly outcome: EngineOutcome }[];
   readonly samples: readonly TargetSample[];
 }
 
 /** The record of it, made and judged as the native engine's is. */
 export function engineRecord(engine: Pick<Engine, "name" | "remarks">, measured: EngineMeasured): WorkloadRecord {
-  const { workload, targets, thresholds, baseline, book, outcome, samples } = measured;
+  const { workload, targets, thresholds, baseline, instances, samples } = measured;
   const record = workloadRecord({
     workload,
     targets,
     driver: engine.name,
-    shares: [
-      {
-        groups: book.records(outcome.measuredMicros),
-        loopUtilisation: 0,
-        utilisations: [],
-        longestStallMicros: 0,
-        errors: Object.fromEntries(book.errors),
-        remarks: [],
-        measuredMicros: outcome.measuredMicros,
-        endedEarly: false,
-      },
-    ],
+    shares: instances.map(({ book, outcome }) => ({
+      groups: book.records(outcome.measuredMicros),
+      loopUtilisation: 0,
+      utilisations: [],
+      longestStallMicros: 0,
+      errors: Object.fromEntries(book.errors),
+      remarks: outcome.remarks,
+      measuredMicros: outcome.measuredMicros,
+      endedEarly: false,
+    })),
     thresholds,
     ...(baseline === undefined ? {} : { baseline }),
-    generatorCpuMicros: outcome.cpuMicros,
+    generatorCpuMicros: instances.reduce((sum, { outcome }) => sum + outcome.cpuMicros, 0),
     targetSamples: samples,
     remarks: [
       ...engine.remarks,
-      ...outcome.remarks,
       ...(thresholds.some((threshold) => threshold.abortOnFail) ? ["abort-on-fail does not end a run of this engine."] : []),
     ],
   });
-  const reasons = [...outcome.spoiled, ...record.generator.reasons];
+  const reasons = [...new Set([...instances.flatMap(({ outcome }) => outcome.spoiled), ...record.generator.reasons])];
   // It has no event loop of ours that could be watched, and no workers.
   const { workers: _workers, ...rest } = record;
   const { "loop-utilisation": _utilisation, ...values } = record.values ?? {};
