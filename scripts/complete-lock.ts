@@ -43,7 +43,7 @@ export function completeLock(lock: LockFile): LockFile {
   for (const name of missingFrom(lock)) {
     packages[`node_modules/${name.name}`] = name.entry;
   }
-  const sorted = Object.entries(packages).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const sorted = Object.entries(packages).toSorted(([a], [b]) => a.localeCompare(b, "en"));
   return { ...lock, packages: Object.fromEntries(sorted) };
 }
 
