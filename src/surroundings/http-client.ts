@@ -69,6 +69,11 @@ export function createHttpClient(options: HttpOrigin): HttpClient {
             readAnswer(answer).then(resolve, reject);
           });
           request.on("error", reject);
+          // Without a listener node drops the connection and tells nobody.
+          request.on("upgrade", (answer, socket) => {
+            socket.destroy();
+            reject(new Error(`HTTP ${answer.statusCode ?? 0} to a plain request`));
+          });
           request.on("socket", () => (reused = request.reusedSocket));
           request.end(payload);
         }).catch((error: NodeJS.ErrnoException) => {
