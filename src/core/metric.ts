@@ -52,6 +52,8 @@ export const metrics = {
   unfinished: { kind: "count", about: "Updates still within their bound when the run ended: counted nowhere else." },
   stalls: { kind: "count", about: "Gaps between entries longer than the workload's stall limit." },
   "entries-after-half-close": { kind: "count", about: "Entries that came after the client's end." },
+  offered: { kind: "count", rate: true, about: "Arrivals that the schedule brought." },
+  begun: { kind: "count", rate: true, about: "Arrivals that were begun: the others still waited at the end." },
   deferred: { kind: "count", about: "Arrivals that waited for the in-flight cap; their latency counts from when they were due." },
   dropped: { kind: "count", about: "Arrivals given up because the queue behind the cap was full." },
   rejected: { kind: "count", about: "Streams that the server refused or ended with an error." },

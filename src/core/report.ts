@@ -23,6 +23,8 @@ export interface Report {
   readonly partial: boolean;
   readonly checks: readonly CheckRecord[];
   readonly workloads: readonly WorkloadRecord[];
+  /** Capacity searches, if any were made. */
+  readonly capacities?: readonly CapacityRecord[];
   readonly gates: readonly GateRecord[];
   /** Errors of the surroundings that belong to no check (the target died, a file that could not be written). */
   readonly problems: readonly string[];
@@ -180,6 +182,47 @@ export interface RatioRecord {
   readonly high?: number;
   /** `unclear`: the interval holds 1, or there is none. */
   readonly verdict: "better" | "worse" | "same" | "unclear";
+}
+
+/** One trial of a capacity search. */
+export interface CapacityTrial {
+  /** What was offered, in the search's unit. */
+  readonly load: number;
+  /** `invalid`: the generator was; `inconclusive`: too few samples. */
+  readonly status: "passed" | "failed" | "invalid" | "inconclusive";
+  /** What the load did not pass by; absent when it passed. */
+  readonly limitedBy?: string;
+  readonly seconds: number;
+  readonly samples: number;
+  /** The objective's quantile; the greatest safe integer for +∞. */
+  readonly quantileUs: number;
+  /** Share of the offered arrivals that were begun. */
+  readonly achieved: number;
+  readonly loopUtilisation: number;
+}
+
+/** The greatest load that a target bears. */
+export interface CapacityRecord {
+  readonly workload: string;
+  /** Hash of the workload as given, its load apart. */
+  readonly hash: string;
+  /** What is counted: `updates/s`, `streams/s`, `streams`. */
+  readonly unit: string;
+  /** `filter-apply p99 <= 100ms` */
+  readonly objective: string;
+  /** 0: nothing passed. */
+  readonly sustainable: number;
+  readonly failsAt?: number;
+  readonly limitedBy?: string;
+  /** The generator, not the target, was at its limit. */
+  readonly generatorBound: boolean;
+  /** What the generator reached against the built-in server; absent when that was not tried. */
+  readonly ceiling?: number;
+  /** Why there is no result. */
+  readonly inconclusive?: string;
+  readonly trials: readonly CapacityTrial[];
+  /** The result for people. */
+  readonly sentence: string;
 }
 
 /** One condition of the exit code. */

@@ -197,6 +197,7 @@ export class GroupRun {
     const run = async (actor: StreamActor, dueMicros: number): Promise<void> => {
       let next: number | undefined = dueMicros;
       while (next !== undefined && !actor.over) {
+        meter.counts.begun++;
         await actor.perform(group.each, next, next === dueMicros ? dueMicros : this.#options.clock.nowMicros());
         next = this.#nextDeferred(deferred, stop);
       }
@@ -229,6 +230,7 @@ export class GroupRun {
         const actor = this.#newActor(number);
         number += shard.count;
         this.#transient.add(actor);
+        meter.counts.begun++;
         await actor.open(Math.max(next, readyMicros));
         await actor.perform([...group.begin, ...group.each, ...group.finish], next);
         actor.finish();
@@ -278,6 +280,7 @@ export class GroupRun {
       if (stop.aborted) {
         return;
       }
+      this.#options.meter.counts.offered++;
       begin(dueMicros);
     }
   }

@@ -4,7 +4,7 @@ import { type CountMetric, countMetrics, type TimeMetric } from "../core/metric.
 /** Streams are opened before the measured part begins; what opening took is kept all the same. */
 const keptTimes: readonly TimeMetric[] = ["connect", "open", "first-entry"];
 /** Counters that begin anew with the measured part; those of faults do not. */
-const renewedCounters: readonly CountMetric[] = ["received", "bytes", "sent", "stale-in-flight", "filter-coalesced", "deferred"];
+const renewedCounters: readonly CountMetric[] = ["received", "bytes", "sent", "stale-in-flight", "filter-coalesced", "offered", "begun", "deferred"];
 
 /** What a group of streams did in one window; windows of the same index from several workers add up. */
 export interface MeterWindow {

@@ -138,6 +138,38 @@ const workload = z
   })
   .readonly();
 
+const capacity = z
+  .object({
+    workload: text,
+    hash: text,
+    unit: text,
+    objective: text,
+    sustainable: z.number(),
+    failsAt: z.number().exactOptional(),
+    limitedBy: text.exactOptional(),
+    generatorBound: z.boolean(),
+    ceiling: z.number().exactOptional(),
+    inconclusive: text.exactOptional(),
+    trials: z
+      .array(
+        z
+          .object({
+            load: z.number(),
+            status: z.enum(["passed", "failed", "invalid", "inconclusive"]),
+            limitedBy: text.exactOptional(),
+            seconds: z.number(),
+            samples: z.number(),
+            quantileUs: z.number(),
+            achieved: z.number(),
+            loopUtilisation: z.number(),
+          })
+          .readonly(),
+      )
+      .readonly(),
+    sentence: text,
+  })
+  .readonly();
+
 const target = z
   .object({
     urls: texts,
@@ -162,6 +194,7 @@ const schema = z
     partial: z.boolean().describe("True until the run has finished."),
     checks: z.array(check).readonly(),
     workloads: z.array(workload).readonly(),
+    capacities: z.array(capacity).readonly().exactOptional().describe("Capacity searches, if any were made."),
     gates: z.array(z.object({ name: text, status: z.enum(["passed", "failed"]), detail: text }).readonly()).readonly(),
     problems: texts.describe("Errors of the surroundings that belong to no check."),
     exitCode: z.int().min(0).max(255),

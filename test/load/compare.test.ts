@@ -1,0 +1,114 @@
+import fc from "fast-check";
+import t from "tap";
+import { Histogram } from "../../src/core/histogram.js";
+import { createRandom } from "../../src/core/random.js";
+import type { EnvironmentRecord, WorkloadRecord } from "../../src/core/report.js";
+import { ratioOfRuns } from "../../src/load/bootstrap.js";
+import { checkComparable, compareRuns, compareWithBaseline, comparisonSentence, interleaved } from "../../src/load/compare.js";
+import { histogramRecord } from "../../src/load/histogram-record.js";
+
+const environment: EnvironmentRecord = { os: "linux", cpu: "x", cores: 2, memoryBytes: 1, node: "20", fingerprint: "f" };
+
+/** A run whose latencies are spread around a median, which itself moves a little from run to run. */
+function run(random: () => number, { median = 20_000, rate = 1000, wander = 0.02 } = {}): WorkloadRecord {
+  const histogram = new Histogram();
+  const shift = 1 + (random() - 0.5) * 2 * wander;
+  for (let i = 0; i < 3000; i++) {
+    histogram.record(median * shift * (0.5 + random()));
+  }
+  const windows = Array.from({ length: 10 }, (_, atSeconds) => ({ atSeconds, received: rate * shift * (0.98 + 0.04 * random()) }));
+  return {
+    name: "w",
+    hash: "h",
+    histograms: { "filter-apply": histogramRecord(histogram) },
+    rates: { received: { min: rate, median: rate, max: rate, mean: windows.reduce((sum, window) => sum + window.received, 0) / windows.length } },
+    windows,
+    counters: {},
+  } as unknown as WorkloadRecord;
+}
+
+const runs = (random: () => number, options?: Parameters<typeof run>[1]) => Array.from({ length: 5 }, () => run(random, options));
+
+t.test("a regression of 15 % is found, and none between equal servers, in 20 of 20 tries", (t) => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const random = createRandom(seed);
+    const slower = compareRuns(runs(random), runs(random, { median: 23_000 }), { seed });
+    t.equal(slower.find(({ of }) => of === "filter-apply p99")?.verdict, "worse", `seed ${seed}`);
+    t.match(comparisonSentence(slower), /^Regression: .*filter-apply p99 \+1\d/);
+    const equal = compareRuns(runs(random), runs(random), { seed });
+    t.notOk(
+      equal.some(({ verdict }) => verdict === "worse" || verdict === "better"),
+      `seed ${seed}`,
+    );
+  }
+  t.end();
+});
+
+t.test("more entries a second are better, less latency is better", (t) => {
+  const random = createRandom(5);
+  const ratios = compareRuns(runs(random), runs(random, { median: 15_000, rate: 1300 }), { seed: 1 });
+  t.equal(ratios.find(({ of }) => of === "received rate")?.verdict, "better");
+  t.equal(ratios.find(({ of }) => of === "filter-apply p50")?.verdict, "better");
+  t.match(comparisonSentence(ratios), /^Better: .*; nothing is worse/);
+  t.equal(compareRuns(runs(random), runs(random, { rate: 700 }), { seed: 1 }).find(({ of }) => of === "received rate")?.verdict, "worse");
+  t.end();
+});
+
+t.test("runs that vary too much are unclear, and figures that one side lacks are not compared", (t) => {
+  const random = createRandom(9);
+  const wild = compareRuns(runs(random, { wander: 0.5 }), runs(random, { wander: 0.5 }), { seed: 1 });
+  t.ok(wild.some(({ verdict }) => verdict === "unclear"));
+  t.match(comparisonSentence(wild), /vary too much to tell/);
+  t.notOk(wild.some(({ of }) => of.startsWith("first-entry")));
+  t.end();
+});
+
+t.test("against one baseline the interval holds what varies within a run", (t) => {
+  const random = createRandom(3);
+  const before = run(random, { wander: 0 });
+  const slower = compareWithBaseline("main", before, run(random, { median: 23_000, wander: 0 }), { seed: 1 });
+  t.equal(slower.name, "main");
+  t.equal(slower.ratios.find(({ of }) => of === "filter-apply p50")?.verdict, "worse");
+  t.ok(slower.histograms["filter-apply"]);
+  const same = compareWithBaseline("main", before, run(random, { wander: 0 }), { seed: 1 });
+  t.notOk(same.ratios.some(({ verdict }) => verdict === "worse"));
+  t.end();
+});
+
+t.test("different workloads or machines are not compared", (t) => {
+  const record = run(createRandom(1));
+  const side = { record, environment };
+  t.doesNotThrow(() => checkComparable(side, side));
+  t.throws(() => checkComparable(side, { ...side, record: { ...record, hash: "other" } }), {
+    name: "HarnessError",
+    code: "usage",
+    message: /different workloads/,
+  });
+  t.throws(() => checkComparable(side, { ...side, environment: { ...environment, fingerprint: "g" } }), {
+    name: "HarnessError",
+    message: /different machines/,
+  });
+  t.end();
+});
+
+t.test("sides take turns, each going first as often as the other", (t) => {
+  const order = interleaved(6);
+  t.equal(order.length, 12);
+  t.equal(order.filter((side, i) => i % 2 === 0 && side === "before").length, 3);
+  t.equal(interleaved(1).length, 10, "at least five rounds");
+  t.end();
+});
+
+t.test("the interval holds the ratio, is the same for the same seed, and is a point for runs that do not vary", (t) => {
+  const runsOf = fc.array(fc.double({ min: 1, max: 1000, noNaN: true }), { minLength: 1, maxLength: 8 });
+  fc.assert(
+    fc.property(runsOf, runsOf, fc.nat(), (before, after, seed) => {
+      const { ratio, low, high } = ratioOfRuns(before, after, seed);
+      return low <= ratio + 1e-9 && ratio <= high + 1e-9 && JSON.stringify(ratioOfRuns(before, after, seed)) === JSON.stringify({ ratio, low, high });
+    }),
+    { numRuns: 30 },
+  );
+  t.same(ratioOfRuns([2, 2, 2], [3, 3], 1), { ratio: 1.5, low: 1.5, high: 1.5 });
+  t.same(ratioOfRuns([0, 0], [0], 1), { ratio: 1, low: 1, high: 1 });
+  t.end();
+});
