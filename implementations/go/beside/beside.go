@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -125,7 +126,7 @@ func answer(w http.ResponseWriter, status int, body any) {
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-func readDrafts(body interface{ Read([]byte) (int, error) }) ([]journal.Draft, error) {
+func readDrafts(body io.Reader) ([]journal.Draft, error) {
 	var posted []struct{ Level, Source, Message *string }
 	if err := json.NewDecoder(body).Decode(&posted); err != nil {
 		return nil, fmt.Errorf("not an array of entries: %w", err)
