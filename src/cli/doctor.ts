@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { defaultContract, loadContract } from "../contract/load-contract.js";
 import { exitCodes } from "../core/exit-code.js";
+import { inspectK6, oldestK6 } from "../engines/k6-binary.js";
 import { readReach } from "../harness/connection-options.js";
 import { diagnose, type Finding } from "../harness/diagnosis.js";
 import { describeEnvironment } from "../harness/environment.js";
@@ -8,10 +9,11 @@ import { redact } from "../harness/redact.js";
 import { harnessVersion } from "../harness/version.js";
 import { defineCommand } from "./command.js";
 import { connectionOptions, readConnection } from "./connection.js";
+import { k6Option } from "./k6-option.js";
 import type { OptionSpecs } from "./options.js";
 
 const { url, contract, header, token, ca, insecure, cert, key, servername } = connectionOptions;
-const options = { url, contract, header, token, ca, insecure, cert, key, servername } as const satisfies OptionSpecs;
+const options = { url, contract, header, token, ca, insecure, cert, key, servername, k6: k6Option } as const satisfies OptionSpecs;
 
 /** Says what is there. */
 export const doctor = defineCommand({
@@ -27,12 +29,16 @@ export const doctor = defineCommand({
     const { console } = invocation;
     const print = (findings: readonly Finding[]): void => console.out(findings.map(line).join(""));
     console.out("this machine\n");
-    print(await machineFindings());
+    print([...(await machineFindings()), await k6Finding(invocation.options.k6)]);
     const given = invocation.options;
     if (invocation.arguments.length === 0 && given.url.length === 0) {
       return exitCodes.passed;
     }
-    const connection = readConnection({ ...invocation, options: { ...withoutRest, ...given } });
+    const connection = readConnection({
+      ...invocation,
+      options: { ...withoutRest, ...given },
+      placeOf: (option) => (Object.hasOwn(options, option) ? invocation.placeOf(option as keyof typeof options) : `--${option}`),
+    });
     const monitor = await loadContract(connection.contract ?? defaultContract, { folder: console.workingDirectory });
     let bad = false;
     // Each by itself: two of one transport may be looked at as well.
@@ -84,6 +90,21 @@ async function machineFindings(): Promise<Finding[]> {
         ]),
     { what: "clock", status: "good", says: `${new Date().toISOString()}; delivery-lag compares it with the server's` },
   ];
+}
+
+/** Nobody needs k6, so what is wrong with it is information. */
+async function k6Finding(path = "k6"): Promise<Finding> {
+  const found = await inspectK6(path);
+  switch (found.kind) {
+    case "fits":
+      return { what: "k6", status: "good", says: `${found.version} at ${found.path}: load --engine k6 can use it` };
+    case "too-old":
+      return { what: "k6", status: "info", says: `${found.version} at ${found.path}: too old for load --engine k6, which needs ${oldestK6}` };
+    case "unusable":
+      return { what: "k6", status: "info", says: `${found.path} ${found.why}` };
+    case "absent":
+      return { what: "k6", status: "info", says: "none; only load --engine k6 needs it" };
+  }
 }
 
 async function openFilesLimit(): Promise<number | undefined> {

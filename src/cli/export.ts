@@ -19,7 +19,7 @@ const options = {
 /** Writes a workload for a tool that runs it elsewhere. */
 export const exportCommand = defineCommand({
   usage: "k6 <workload> [url..]",
-  about: "Writes script, plan, types and instructions with which k6 performs a workload, on one machine or on several; halfclose merge --k6 judges what they measured.",
+  about: "Writes script, plan, types and instructions with which k6 performs a workload, on one machine or on several; halfclose merge --k6-export judges what they measured.",
   examples: [["halfclose export k6 filter-churn grpc://staging:50051 --out k6", "then follow k6/README.md"]],
   options,
   arity: [2, 9],

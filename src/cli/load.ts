@@ -4,6 +4,7 @@ import { readReport } from "../harness/read-report.js";
 import { commonOptions } from "./command-line.js";
 import { defineCommand, type Invocation } from "./command.js";
 import { connectionOptions, readConnection } from "./connection.js";
+import { k6Option } from "./k6-option.js";
 import type { OptionSpecs } from "./options.js";
 import { createOutput } from "./output.js";
 import { reportingRun } from "./reporting-run.js";
@@ -17,7 +18,7 @@ const options = {
   streams: { kind: "whole", least: 1, most: 1_000_000, short: "n", group, value: "N", about: "Streams of its first group; default: the workload's" },
   threshold: { kind: "texts", short: "t", group, value: "RULE", about: "Instead of the workload's: 'filter-apply p99 < 50ms'" },
   engine: { kind: "choice", of: engineNames, group, value: engineNames.join("|"), about: "Who performs it: this program, or k6", fallback: "native" },
-  k6: { kind: "text", group, value: "FILE", about: "The k6 to use", fallback: "k6 on PATH" },
+  k6: k6Option,
   baseline: { kind: "text", group, value: "FILE", about: "results.json that thresholds with `vs baseline` compare with" },
   seed: { kind: "whole", least: 0, most: 2 ** 32 - 1, group, about: "Seed of all schedules; default: a new one, which the report names" },
   "target-name": { kind: "text", group, value: "NAME", about: "What the report calls the target" },

@@ -18,7 +18,7 @@ const options = {
     value: "NAME|FILE",
     about: "Suite whose gates judge the whole; default: that of the shards, if it comes with halfclose",
   },
-  k6: { kind: "text", group: "Judging", value: "DIR", about: "Folder that halfclose export k6 wrote: the files are what its instances wrote with --out json" },
+  "k6-export": { kind: "text", group: "Judging", value: "DIR", about: "Folder that halfclose export k6 wrote: the files are what its instances wrote with --out json" },
   ...viewOptions,
   color: commonOptions.color,
 } as const satisfies OptionSpecs;
@@ -29,14 +29,14 @@ export const merge = defineCommand({
   about: "Makes one report of the shards of a run, in the order of their numbers, and judges it anew.",
   examples: [
     ["halfclose merge shard-1/results.json shard-2/results.json -o reports", "two machines"],
-    ["halfclose merge --k6 k6 points-1.json points-2.json", "two machines with k6"],
+    ["halfclose merge --k6-export k6 points-1.json points-2.json", "two machines with k6"],
   ],
   options,
   arity: [1, 1000],
   async run({ options: given, arguments: files, console, commandLine }) {
     const output = createOutput(given, console);
-    if (given.k6 !== undefined) {
-      const merged = await mergeK6Results({ folder: console.workingDirectory, exported: given.k6, files, command: commandLine });
+    if (given["k6-export"] !== undefined) {
+      const merged = await mergeK6Results({ folder: console.workingDirectory, exported: given["k6-export"], files, command: commandLine });
       await output.finish(merged);
       return merged.exitCode;
     }

@@ -8,6 +8,8 @@ export interface Engine {
   readonly name: string;
   /** What it cannot see, or tells less finely than the native engine: sentences for the report. */
   readonly remarks: readonly string[];
+  /** Counters that it does not keep for these targets: they are left out of the record, and no threshold may rest on their 0. */
+  uncounted(targets: readonly Target[]): readonly CountMetric[];
   /** Which parts of the task it cannot perform, each a sentence; asked before anything is started. */
   refusals(task: EngineTask): readonly string[];
   /**

@@ -4,7 +4,9 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { HarnessError } from "../core/errors.js";
 import { Histogram } from "../core/histogram.js";
+import type { CountMetric } from "../core/metric.js";
 import { formatMicros, formatNumber } from "../core/quantity.js";
+import type { Target } from "../core/target.js";
 import type { Engine, EngineOutcome, EnginePoint, EngineTask } from "./engine.js";
 import { requireK6 } from "./k6-binary.js";
 import { k6Plan, k6Refusals } from "./k6-plan.js";
@@ -39,6 +41,7 @@ export function createK6Engine(options: K6EngineOptions): Engine {
   return {
     name: "k6",
     remarks,
+    uncounted: k6Uncounted,
     refusals: k6Refusals,
     async perform(task) {
       const { path: command } = await requireK6(options.binary ?? "k6");
@@ -51,6 +54,11 @@ export function createK6Engine(options: K6EngineOptions): Engine {
       }
     },
   };
+}
+
+/** Virtual users cannot compare what they receive, and k6 does not tell the size of a gRPC message. */
+function k6Uncounted(targets: readonly Target[]): CountMetric[] {
+  return ["lost-relative", ...(targets.some(({ transport }) => transport === "grpc") ? (["bytes"] as const) : [])];
 }
 
 /** Writes the script and the types that a plan needs into a folder. @returns the plan, whose files are relative to the script. */

@@ -34,7 +34,11 @@ export function prepareTask(engine: Engine, options: RunLoadOptions): PreparedTa
   );
   checkFit(workload, options);
   const task = taskOf(workload, options.targets, thresholds, options.signal);
-  const refusals = engine.refusals({ ...task, onPoint: () => undefined });
+  const uncounted: readonly string[] = engine.uncounted(options.targets);
+  const refusals = [
+    ...engine.refusals({ ...task, onPoint: () => undefined }),
+    ...thresholds.filter(({ metric }) => uncounted.includes(metric)).map(({ text, metric }) => `The threshold "${text}" rests on ${metric}, which it does not count.`),
+  ];
   if (refusals.length > 0) {
     throw new HarnessError("workload", `The engine ${engine.name} cannot perform "${workload.name}": ${refusals.join(" ")}`, {
       place: workload.source,
@@ -83,7 +87,7 @@ export interface EngineMeasured {
 }
 
 /** The record of it, made and judged as the native engine's is. */
-export function engineRecord(engine: Pick<Engine, "name" | "remarks">, measured: EngineMeasured): WorkloadRecord {
+export function engineRecord(engine: Pick<Engine, "name" | "remarks" | "uncounted">, measured: EngineMeasured): WorkloadRecord {
   const { workload, targets, thresholds, baseline, instances, samples } = measured;
   const record = workloadRecord({
     workload,
@@ -111,8 +115,10 @@ export function engineRecord(engine: Pick<Engine, "name" | "remarks">, measured:
   const reasons = [...new Set([...instances.flatMap(({ outcome }) => outcome.spoiled), ...record.generator.reasons])];
   // It has no event loop of ours that could be watched, and no workers.
   const { workers: _workers, ...rest } = record;
+  const uncounted: readonly string[] = engine.uncounted(targets);
+  const seen = <T>(of: Readonly<Record<string, T>>): Record<string, T> => Object.fromEntries(Object.entries(of).filter(([name]) => !uncounted.includes(name)));
   const { "loop-utilisation": _utilisation, ...values } = record.values ?? {};
-  return { ...rest, engine: engine.name, values, generator: { status: reasons.length === 0 ? "valid" : "invalid", reasons } };
+  return { ...rest, engine: engine.name, counters: seen(rest.counters), rates: seen(rest.rates), values, generator: { status: reasons.length === 0 ? "valid" : "invalid", reasons } };
 }
 
 function taskOf(workload: Workload, targets: readonly Target[], thresholds: readonly Threshold[], signal: AbortSignal | undefined): PreparedTask["task"] {

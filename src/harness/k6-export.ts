@@ -2,6 +2,7 @@ import { mkdir, readdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { performance } from "node:perf_hooks";
 import { HarnessError } from "../core/errors.js";
+import type { CountMetric } from "../core/metric.js";
 import type { Report } from "../core/report.js";
 import type { Workload } from "../core/workload.js";
 import { createK6Engine, writeK6Run } from "../engines/k6.js";
@@ -17,6 +18,8 @@ export interface K6ExportRecord {
   readonly workload: Workload;
   readonly thresholds: readonly string[];
   readonly latencyLimitMicros: number;
+  /** Counters that k6 does not keep for these targets. */
+  readonly uncounted: readonly CountMetric[];
   /** A report without measurements: target, seed and what this engine cannot see. */
   readonly report: Report;
 }
@@ -76,6 +79,7 @@ export async function exportK6(options: K6ExportOptions): Promise<string[]> {
       workload: task.workload,
       thresholds: thresholds.map(({ text }) => text),
       latencyLimitMicros: task.latencyLimitMicros,
+      uncounted: engine.uncounted(targets),
       report: assembleReport(frame, surroundings, { workloads: [empty], partial: true }),
     };
     await writeFile(path.join(folder, "halfclose.json"), `${JSON.stringify(record, undefined, 1)}\n`);
@@ -106,6 +110,6 @@ On several, here two; each gets this folder and runs its part at about the same 
 
 k6's own summary is of one instance and knows no thresholds. Collect the points of all, and judge the whole:
 
-    halfclose merge --k6 ${out} points-1.json points-2.json
+    halfclose merge --k6-export ${out} points-1.json points-2.json
 `;
 }

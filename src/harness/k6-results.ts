@@ -34,7 +34,7 @@ export async function mergeK6Results(options: K6ResultsOptions): Promise<Report>
   const record = await readExport(options);
   const [template] = record.report.workloads;
   if (template === undefined) {
-    throw new HarnessError("usage", `${options.exported}/halfclose.json holds no workload.`, { place: "--k6" });
+    throw new HarnessError("usage", `${options.exported}/halfclose.json holds no workload.`, { place: "--k6-export" });
   }
   const thresholds = parseThresholds(record.thresholds, `${options.exported}/halfclose.json`);
   const windowed = windowedTimes(record.workload, thresholds);
@@ -42,7 +42,7 @@ export async function mergeK6Results(options: K6ResultsOptions): Promise<Report>
   for (const file of options.files) {
     instances.push(await readInstance(options, file, { record, windowed }));
   }
-  const merged = engineRecord({ name: "k6", remarks: template.remarks }, { workload: record.workload, targets: [], thresholds, baseline: undefined, instances, samples: [] });
+  const merged = engineRecord({ name: "k6", remarks: template.remarks, uncounted: () => record.uncounted }, { workload: record.workload, targets: [], thresholds, baseline: undefined, instances, samples: [] });
   const workloads = [{ ...merged, transports: template.transports, hash: template.hash }];
   return {
     ...record.report,
@@ -60,10 +60,10 @@ async function readExport({ folder, exported }: K6ResultsOptions): Promise<K6Exp
   try {
     record = JSON.parse(await readFile(path.resolve(folder, file), "utf8")) as Partial<K6ExportRecord> | null;
   } catch (thrown) {
-    throw new HarnessError("usage", `${file} cannot be read: ${messageOf(thrown)}.`, { place: "--k6", hint: "name the folder that `halfclose export k6` wrote", cause: thrown });
+    throw new HarnessError("usage", `${file} cannot be read: ${messageOf(thrown)}.`, { place: "--k6-export", hint: "name the folder that `halfclose export k6` wrote", cause: thrown });
   }
   if (record?.schema !== "halfclose.k6-export/1") {
-    throw new HarnessError("usage", `${file} was not written by this version's \`halfclose export k6\`.`, { place: "--k6" });
+    throw new HarnessError("usage", `${file} was not written by this version's \`halfclose export k6\`.`, { place: "--k6-export" });
   }
   return record as K6ExportRecord;
 }
