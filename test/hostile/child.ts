@@ -8,5 +8,5 @@ for (const event of ["uncaughtException", "unhandledRejection"] as const) {
 }
 process.on("disconnect", () => process.exit());
 process.on("message", (job: { readonly args: readonly string[]; readonly folder: string }) => {
-  void runHere(job.args, job.folder).then((observed) => process.send?.({ ...observed, peakBytes: process.resourceUsage().maxRSS * 1024 }));
+  void runHere(job.args, job.folder, true).then((observed) => process.send?.({ ...observed, peakBytes: process.resourceUsage().maxRSS * 1024 }));
 });

@@ -7,14 +7,14 @@ import type { Observed } from "./judge.js";
 /** Longest wait, after a run, for its sockets and timers to go: the command line ends when they have. */
 const mostLingeringMs = 10_000;
 
-/** One command line in this process, up to the moment at which a process of its own would end. */
-export async function runHere(args: readonly string[], folder: string): Promise<Observed> {
+/** One command line in this process; `alone`: nobody else has sockets here, so what is left of them is waited for, as the end of a process would. */
+export async function runHere(args: readonly string[], folder: string, alone: boolean): Promise<Observed> {
   const before = kinds();
   const console = recordingConsole({ folder, environment: { NO_COLOR: "1" } });
   const startMs = performance.now();
   const exitCode = await main(args, console);
   const untilMs = performance.now() + mostLingeringMs;
-  let left = excess(before);
+  let left = alone ? excess(before) : [];
   while (left.length > 0 && performance.now() < untilMs) {
     await new Promise((resolve) => setTimeout(resolve, 5));
     left = excess(before);
