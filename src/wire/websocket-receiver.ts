@@ -1,3 +1,4 @@
+import { ControlBudget } from "./http2-control-budget.js";
 import { MessageInflater } from "./websocket-deflate.js";
 import type { Frame, FrameHeader } from "./websocket-frames.js";
 import { FrameDecoder, opcodes } from "./websocket-frames.js";
@@ -5,7 +6,11 @@ import type { DeflateParameters } from "./websocket-handshake.js";
 import type { Message } from "./websocket-messages.js";
 import { MessageAssembler } from "./websocket-messages.js";
 import { headerViolations } from "./websocket-violations.js";
+import { nowMicros } from "./wire-clock.js";
 import { WireError } from "./wire-error.js";
+
+/** So much payload earns one frame that carries none. */
+const payloadBytesPerFrame = 64;
 
 /** What makes frames of a connection's bytes: {@link FrameReceiver} for checks, the scanner for load. */
 export interface Receiver {
@@ -41,6 +46,8 @@ export class FrameReceiver implements Receiver {
   private readonly decoder: FrameDecoder;
   private readonly messages: MessageAssembler;
   private position: number;
+  private readonly budget = new ControlBudget();
+  private payloadBytes = 0;
   private closeReceived = false;
   private stopped = false;
 
@@ -72,7 +79,18 @@ export class FrameReceiver implements Receiver {
     this.decoder.stop();
   }
 
+  /** Pings, pongs, Closes and empty frames without end would keep us busy and show nothing. */
+  private charge(header: FrameHeader): void {
+    if (header.opcode < opcodes.close && header.payloadBytes > 0) {
+      this.payloadBytes += header.payloadBytes;
+    } else if (!this.budget.spend(nowMicros(), this.payloadBytes / payloadBytesPerFrame)) {
+      this.stop();
+      throw new WireError("CONTROL_FLOOD", { expected: "fewer frames without a message", actual: "a flood of them", atByte: header.atByte });
+    }
+  }
+
   private receiveHeader(header: FrameHeader): boolean {
+    this.charge(header);
     const context = { messageOpen: this.messages.open, closeReceived: this.closeReceived, deflate: this.options.deflate !== undefined };
     for (const error of headerViolations(header, context)) if (!this.sink.onViolation(error)) return false;
     if (header.opcode === opcodes.continuation && this.messages.wouldOverflow(header.payloadBytes)) {

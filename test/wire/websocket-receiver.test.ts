@@ -65,3 +65,26 @@ t.test("an end inside a frame or a message is truncation", (t) => {
   t.equal(inMessage.finish(), undefined);
   t.end();
 });
+
+t.test("a flood of frames that carry no message is not followed, whatever they are", (t) => {
+  for (const opcode of [opcodes.ping, opcodes.pong, opcodes.close, opcodes.text]) {
+    const { receiver: one } = receiver(true);
+    const flood = Buffer.concat(Array.from({ length: 1000 }, () => frame({ opcode })));
+    t.throws(
+      () => {
+        for (let times = 0; times < 1000; times += 1) one.push(Buffer.from(flood));
+      },
+      { code: "CONTROL_FLOOD" },
+      `opcode ${opcode}`,
+    );
+  }
+  t.end();
+});
+
+t.test("pings beside messages are no flood", (t) => {
+  const { receiver: one } = receiver(true);
+  const pair = Buffer.concat([frame({ opcode: opcodes.ping }), frame({ opcode: opcodes.text, payload: "a".repeat(90) })]);
+  for (let times = 0; times < 15_000; times += 1) one.push(Buffer.from(pair));
+  t.equal(one.finish(), undefined);
+  t.end();
+});
