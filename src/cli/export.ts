@@ -11,7 +11,15 @@ const options = {
   ...connectionOptions,
   out: { kind: "text", group, value: "DIR", about: "Folder to write", fallback: "k6" },
   duration: { kind: "duration", short: "d", group, value: "TIME", about: "How long it is measured; default: the workload's" },
-  streams: { kind: "whole", least: 1, most: 1_000_000, short: "n", group, value: "N", about: "Streams of its first group, over all machines; default: the workload's" },
+  streams: {
+    kind: "whole",
+    least: 1,
+    most: 1_000_000,
+    short: "n",
+    group,
+    value: "N",
+    about: "Streams of its first group, over all machines; default: the workload's",
+  },
   threshold: { kind: "texts", short: "t", group, value: "RULE", about: "Instead of the workload's: 'filter-apply p99 < 50ms'" },
   color: commonOptions.color,
 } as const satisfies OptionSpecs;
@@ -19,7 +27,8 @@ const options = {
 /** Writes a workload for a tool that runs it elsewhere. */
 export const exportCommand = defineCommand({
   usage: "k6 <workload> [url..]",
-  about: "Writes script, plan, types and instructions with which k6 performs a workload, on one machine or on several; halfclose merge --k6-export judges what they measured.",
+  about:
+    "Writes script, plan, types and instructions with which k6 performs a workload, on one machine or on several; halfclose merge --k6-export judges what they measured.",
   examples: [["halfclose export k6 filter-churn grpc://staging:50051 --out k6", "then follow k6/README.md"]],
   options,
   arity: [2, 9],

@@ -18,7 +18,12 @@ const options = {
     value: "NAME|FILE",
     about: "Suite whose gates judge the whole; default: that of the shards, if it comes with halfclose",
   },
-  "k6-export": { kind: "text", group: "Judging", value: "DIR", about: "Folder that halfclose export k6 wrote: the files are what its instances wrote with --out json" },
+  "k6-export": {
+    kind: "text",
+    group: "Judging",
+    value: "DIR",
+    about: "Folder that halfclose export k6 wrote: the files are what its instances wrote with --out json",
+  },
   ...viewOptions,
   color: commonOptions.color,
 } as const satisfies OptionSpecs;

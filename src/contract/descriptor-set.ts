@@ -1,4 +1,4 @@
-import protobuf from "protobufjs";
+import type protobuf from "protobufjs";
 
 /** The parts of protobufjs' descriptor extension that are used here. */
 interface DescriptorField {

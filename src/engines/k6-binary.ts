@@ -23,7 +23,14 @@ export function inspectK6(path: string): Promise<K6Binary> {
       }
       const version = /\bk6(?:\.exe)? v(\d+\.\d+\.\d+)/.exec(stdout)?.[1];
       if (error !== null || version === undefined) {
-        resolve({ kind: "unusable", path, why: error?.killed === true ? `did not answer within ${versionWithinMs / 1000} s` : `does not say its version: ${JSON.stringify((stdout || (error?.message ?? "")).slice(0, 200))}` });
+        resolve({
+          kind: "unusable",
+          path,
+          why:
+            error?.killed === true
+              ? `did not answer within ${versionWithinMs / 1000} s`
+              : `does not say its version: ${JSON.stringify((stdout || (error?.message ?? "")).slice(0, 200))}`,
+        });
         return;
       }
       resolve(isOlder(version, oldestK6) ? { kind: "too-old", path, version } : { kind: "fits", path, version });
@@ -38,7 +45,10 @@ export async function requireK6(path: string): Promise<{ readonly path: string; 
     case "fits":
       return found;
     case "too-old":
-      throw new HarnessError("usage", `${path} is k6 ${found.version}, and the k6 engine needs ${oldestK6} or later.`, { place: "--engine k6", hint: whereFrom });
+      throw new HarnessError("usage", `${path} is k6 ${found.version}, and the k6 engine needs ${oldestK6} or later.`, {
+        place: "--engine k6",
+        hint: whereFrom,
+      });
     case "unusable":
       throw new HarnessError("usage", `${path} cannot be used as k6: it ${found.why}.`, { place: "--engine k6", hint: whereFrom });
     case "absent":
@@ -46,7 +56,8 @@ export async function requireK6(path: string): Promise<{ readonly path: string; 
   }
 }
 
-const whereFrom = "Packages are at https://grafana.com/docs/k6/latest/set-up/install-k6/ (the npm package of that name is empty); HALFCLOSE_K6 may name the file. Without k6, --engine native does the same.";
+const whereFrom =
+  "Packages are at https://grafana.com/docs/k6/latest/set-up/install-k6/ (the npm package of that name is empty); HALFCLOSE_K6 may name the file. Without k6, --engine native does the same.";
 
 function isOlder(version: string, than: string): boolean {
   const [a, b] = [version, than].map((text) => text.split(".").map(Number));

@@ -28,12 +28,21 @@ export function k6Plan(task: EngineTask, protosets: readonly (string | undefined
     setupMs: leastSetupMs + setupMsPerStream * streams,
     warmUpMs: workload.warmUpMs,
     durationMs: workload.durationMs,
-    finishMs: Math.max(...targets.map((target) => applyMsOf(target) + target.contract.bounds.endMs)) + Math.max(0, ...workload.groups.map((group) => boundsIn(group.finish))) + 2000,
+    finishMs:
+      Math.max(...targets.map((target) => applyMsOf(target) + target.contract.bounds.endMs)) +
+      Math.max(0, ...workload.groups.map((group) => boundsIn(group.finish))) +
+      2000,
     stallMs: workload.stallMs ?? 0,
     insecure: tls?.insecure === true,
     clientCertificate: tls?.cert === undefined || tls.key === undefined ? null : { cert: tls.cert, key: tls.key },
-    targets: targets.map((target, i) => ({ ...targetOf(target, protosets[i]), applyMs: applyMsOf(target), filters: (filters[i] ?? []).map((filter) => filterOf(filter, filters[i] ?? [], target)) })),
-    groups: workload.groups.map((group, i) => groupOf(group, task.targetsOf(i), (reference) => targets.map((_, t) => (filters[t] ?? []).indexOf(task.resolve(t, reference))))),
+    targets: targets.map((target, i) => ({
+      ...targetOf(target, protosets[i]),
+      applyMs: applyMsOf(target),
+      filters: (filters[i] ?? []).map((filter) => filterOf(filter, filters[i] ?? [], target)),
+    })),
+    groups: workload.groups.map((group, i) =>
+      groupOf(group, task.targetsOf(i), (reference) => targets.map((_, t) => (filters[t] ?? []).indexOf(task.resolve(t, reference)))),
+    ),
   };
 }
 
@@ -65,7 +74,9 @@ function refusalsOfTarget(task: EngineTask, target: Target, index: number): stri
   const refusals: string[] = [];
   const of = `The contract "${contract.name}"`;
   if (contract.everyMessageIsAnEntry !== true || contract.matchRules === undefined) {
-    refusals.push(`${of} needs more than plain entries and rules (acknowledgements, heartbeats, lists, CEL, ranges or topics), which the k6 script does not judge.`);
+    refusals.push(
+      `${of} needs more than plain entries and rules (acknowledgements, heartbeats, lists, CEL, ranges or topics), which the k6 script does not judge.`,
+    );
     return refusals;
   }
   if (contract.preludeReply !== undefined) {
@@ -155,7 +166,9 @@ function testOf(rule: MatchRule, filter: Message, field: string): K6Test | strin
         const sign = rule.rule === "at-least" ? 1 : -1;
         return { kind: "one-of", field, values: limit === -1 ? [] : rule.order.filter((_, rank) => sign * (rank - limit) >= 0) };
       }
-      return /^-?\d{1,20}$/.test(String(wanted)) ? { kind: rule.rule, field, limit: String(wanted) } : `"${rule.filter}" is compared as a text, which the k6 script does not`;
+      return /^-?\d{1,20}$/.test(String(wanted))
+        ? { kind: rule.rule, field, limit: String(wanted) }
+        : `"${rule.filter}" is compared as a text, which the k6 script does not`;
     }
   }
 }
@@ -189,7 +202,9 @@ function targetOf(target: Target, protoset: string | undefined): Omit<K6Target, 
 /** Over gRPC k6 shows protobuf's JSON names: lowerCamel. */
 function shownField({ transport, contract }: Target, field: string): string {
   const fields: readonly ProtobufField[] = contract.grpc?.entryFields ?? [];
-  return transport === "grpc" && fields.some(({ name }) => name === field) ? field.replace(/_+([a-zA-Z0-9])/g, (_, letter: string) => letter.toUpperCase()).replace(/_+$/, "") : field;
+  return transport === "grpc" && fields.some(({ name }) => name === field)
+    ? field.replace(/_+([a-zA-Z0-9])/g, (_, letter: string) => letter.toUpperCase()).replace(/_+$/, "")
+    : field;
 }
 
 function groupOf(group: StreamGroup, targets: readonly number[], indicesOf: (reference: Parameters<EngineTask["resolve"]>[1]) => readonly number[]): K6Group {

@@ -54,7 +54,12 @@ const graceMs = 3000;
 /** Runs k6 in a process group of its own and watches it: whatever it does, it is gone when this resolves. Never rejects. */
 export function runK6(options: K6ProcessOptions): Promise<K6Ending> {
   return new Promise((resolve) => {
-    const child = spawn(options.command, options.arguments, { detached: true, stdio: ["ignore", "pipe", "pipe"], cwd: options.folder, env: options.environment as NodeJS.ProcessEnv });
+    const child = spawn(options.command, options.arguments, {
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+      cwd: options.folder,
+      env: options.environment,
+    });
     const usage: UsageSample[] = [];
     const timers: NodeJS.Timeout[] = [];
     let killed: K6Ending["killed"];

@@ -102,9 +102,23 @@ async function performPlan(task: EngineTask, plan: K6Plan, options: RunOptions):
   const rssLimitBytes = options.rssLimitBytes ?? defaultRssLimitBytes;
   const ending = await runK6({
     command: options.command,
-    arguments: ["run", "--quiet", "--no-color", "--no-usage-report", "--no-thresholds", "--summary-mode=disabled", "--address=", "--out", "json=-", "script.js"],
+    arguments: [
+      "run",
+      "--quiet",
+      "--no-color",
+      "--no-usage-report",
+      "--no-thresholds",
+      "--summary-mode=disabled",
+      "--address=",
+      "--out",
+      "json=-",
+      "script.js",
+    ],
     folder: options.folder,
-    environment: { ...Object.fromEntries(Object.entries(options.environment).filter(([name]) => !/^(K6_|HALFCLOSE_)/.test(name))), ...(byFile ? {} : { HALFCLOSE_PLAN: text }) },
+    environment: {
+      ...Object.fromEntries(Object.entries(options.environment).filter(([name]) => !/^(K6_|HALFCLOSE_)/.test(name))),
+      ...(byFile ? {} : { HALFCLOSE_PLAN: text }),
+    },
     watch: options.watch,
     signal: task.signal,
     deadlineMs: plan.setupMs + plan.warmUpMs + plan.durationMs + plan.finishMs + slackMs,
@@ -157,7 +171,10 @@ function outcomeOf(task: EngineTask, ended: Ended): EngineOutcome {
     measuredMicros,
     cpuMicros,
     spoiled: [...spoiledByEnding(ended), ...spoiledByLoad(seen.loopDelay, task.latencyLimitMicros, sampledMicros === 0 ? 0 : cpuMicros / sampledMicros)],
-    remarks: ending.usage.length === 0 ? ["k6's memory and CPU could not be watched on this system."] : [`k6 used up to ${formatNumber(Math.round(Math.max(...ending.usage.map(({ rssBytes }) => rssBytes)) / 1024 ** 2))} MiB of memory.`],
+    remarks:
+      ending.usage.length === 0
+        ? ["k6's memory and CPU could not be watched on this system."]
+        : [`k6 used up to ${formatNumber(Math.round(Math.max(...ending.usage.map(({ rssBytes }) => rssBytes)) / 1024 ** 2))} MiB of memory.`],
   };
 }
 
@@ -167,13 +184,17 @@ function spoiledByEnding({ ending, reader, plan, rssLimitBytes }: Ended): string
   const log = lastWords(ending.log);
   switch (ending.killed) {
     case "deadline":
-      reasons.push(`k6 did not end within ${formatNumber((plan.setupMs + plan.warmUpMs + plan.durationMs + plan.finishMs) / 1000)} s, all its bounds together, and was killed${log}.`);
+      reasons.push(
+        `k6 did not end within ${formatNumber((plan.setupMs + plan.warmUpMs + plan.durationMs + plan.finishMs) / 1000)} s, all its bounds together, and was killed${log}.`,
+      );
       break;
     case "silent":
       reasons.push(`k6 wrote nothing for so long that it was killed${log}.`);
       break;
     case "memory":
-      reasons.push(`k6 took more than ${formatNumber(Math.round(rssLimitBytes / 1024 ** 2))} MiB of memory and was killed: it queues what it cannot handle; offer it less.`);
+      reasons.push(
+        `k6 took more than ${formatNumber(Math.round(rssLimitBytes / 1024 ** 2))} MiB of memory and was killed: it queues what it cannot handle; offer it less.`,
+      );
       break;
     case "aborted":
       break;
@@ -197,7 +218,13 @@ function endedByItself({ code, exitSignal }: K6Ending, log: string): string[] {
   if (code === null) {
     return [`k6 was ended by ${exitSignal ?? "a signal"}${log}.`];
   }
-  return [code === 105 ? `Somebody stopped k6 (exit code 105)${log}.` : code === 107 ? `k6's script failed (exit code 107)${log}.` : `k6 ended with exit code ${code}${log}.`];
+  return [
+    code === 105
+      ? `Somebody stopped k6 (exit code 105)${log}.`
+      : code === 107
+        ? `k6's script failed (exit code 107)${log}.`
+        : `k6 ended with exit code ${code}${log}.`,
+  ];
 }
 
 /** Least limit of a turn's lateness: garbage collection of k6 alone takes milliseconds. */
@@ -216,13 +243,21 @@ export function spoiledByLoad(loopDelay: Histogram, latencyLimitMicros: number, 
     reasons.push(`k6's script had its turn ${formatMicros(p99)} late at p99, more than ${formatMicros(limit)}: latencies are k6's own.`);
   }
   if (cores > busyCores * availableParallelism()) {
-    reasons.push(`k6 used ${formatNumber(Math.round(cores * 10) / 10)} of ${availableParallelism()} cores: it was the bottleneck, the target can do at least what was measured.`);
+    reasons.push(
+      `k6 used ${formatNumber(Math.round(cores * 10) / 10)} of ${availableParallelism()} cores: it was the bottleneck, the target can do at least what was measured.`,
+    );
   }
   return reasons;
 }
 
 function lastWords(log: string): string {
-  const line = log.trim().split("\n").findLast((candidate) => /level=(error|fatal)|panic/.test(candidate)) ?? log.trim().split("\n").at(-1) ?? "";
+  const line =
+    log
+      .trim()
+      .split("\n")
+      .findLast((candidate) => /level=(error|fatal)|panic/.test(candidate)) ??
+    log.trim().split("\n").at(-1) ??
+    "";
   const text = /msg="((?:[^"\\]|\\.)*)"/.exec(line)?.[1]?.replaceAll(String.raw`\n`, " ") ?? line;
   return text === "" ? "" : `; its last words: ${text.slice(0, 300)}`;
 }

@@ -37,7 +37,9 @@ export function prepareTask(engine: Engine, options: RunLoadOptions): PreparedTa
   const uncounted: readonly string[] = engine.uncounted(options.targets);
   const refusals = [
     ...engine.refusals({ ...task, onPoint: () => undefined }),
-    ...thresholds.filter(({ metric }) => uncounted.includes(metric)).map(({ text, metric }) => `The threshold "${text}" rests on ${metric}, which it does not count.`),
+    ...thresholds
+      .filter(({ metric }) => uncounted.includes(metric))
+      .map(({ text, metric }) => `The threshold "${text}" rests on ${metric}, which it does not count.`),
   ];
   if (refusals.length > 0) {
     throw new HarnessError("workload", `The engine ${engine.name} cannot perform "${workload.name}": ${refusals.join(" ")}`, {
@@ -72,7 +74,14 @@ export async function runOnEngine(engine: Engine, options: RunLoadOptions): Prom
   } finally {
     progress.close();
   }
-  return engineRecord(engine, { workload, targets: options.targets, thresholds, baseline: options.baseline, instances: [{ book, outcome }], samples: progress.samples });
+  return engineRecord(engine, {
+    workload,
+    targets: options.targets,
+    thresholds,
+    baseline: options.baseline,
+    instances: [{ book, outcome }],
+    samples: progress.samples,
+  });
 }
 
 /** What an engine measured. */
@@ -107,10 +116,7 @@ export function engineRecord(engine: Pick<Engine, "name" | "remarks" | "uncounte
     ...(baseline === undefined ? {} : { baseline }),
     generatorCpuMicros: instances.reduce((sum, { outcome }) => sum + outcome.cpuMicros, 0),
     targetSamples: samples,
-    remarks: [
-      ...engine.remarks,
-      ...(thresholds.some((threshold) => threshold.abortOnFail) ? ["abort-on-fail does not end a run of this engine."] : []),
-    ],
+    remarks: [...engine.remarks, ...(thresholds.some((threshold) => threshold.abortOnFail) ? ["abort-on-fail does not end a run of this engine."] : [])],
   });
   const reasons = [...new Set([...instances.flatMap(({ outcome }) => outcome.spoiled), ...record.generator.reasons])];
   // It has no event loop of ours that could be watched, and no workers.
@@ -118,7 +124,14 @@ export function engineRecord(engine: Pick<Engine, "name" | "remarks" | "uncounte
   const uncounted: readonly string[] = engine.uncounted(targets);
   const seen = <T>(of: Readonly<Record<string, T>>): Record<string, T> => Object.fromEntries(Object.entries(of).filter(([name]) => !uncounted.includes(name)));
   const { "loop-utilisation": _utilisation, ...values } = record.values ?? {};
-  return { ...rest, engine: engine.name, counters: seen(rest.counters), rates: seen(rest.rates), values, generator: { status: reasons.length === 0 ? "valid" : "invalid", reasons } };
+  return {
+    ...rest,
+    engine: engine.name,
+    counters: seen(rest.counters),
+    rates: seen(rest.rates),
+    values,
+    generator: { status: reasons.length === 0 ? "valid" : "invalid", reasons },
+  };
 }
 
 function taskOf(workload: Workload, targets: readonly Target[], thresholds: readonly Threshold[], signal: AbortSignal | undefined): PreparedTask["task"] {

@@ -11,6 +11,11 @@ export type EngineName = (typeof engineNames)[number];
  * @param options.k6 file of k6; without it `k6` is sought on PATH.
  * @param options.environment what k6 is given.
  */
-export function engineNamed(name: EngineName, options: { readonly k6: string | undefined; readonly environment: Readonly<Record<string, string | undefined>> }): Engine | undefined {
-  return name === "native" ? undefined : createK6Engine({ binary: options.k6, environment: options.environment, watch: { usage: readGroupUsage, kill: killGroup } });
+export function engineNamed(
+  name: EngineName,
+  options: { readonly k6: string | undefined; readonly environment: Readonly<Record<string, string | undefined>> },
+): Engine | undefined {
+  return name === "native"
+    ? undefined
+    : createK6Engine({ binary: options.k6, environment: options.environment, watch: { usage: readGroupUsage, kill: killGroup } });
 }

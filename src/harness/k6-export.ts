@@ -44,7 +44,10 @@ export async function exportK6(options: K6ExportOptions): Promise<string[]> {
   await mkdir(folder, { recursive: true });
   const foreign = (await readdir(folder)).filter((name) => !isOurs(name));
   if (foreign.length > 0) {
-    throw new HarnessError("usage", `The folder ${options.out} has other files in it: ${foreign.slice(0, 3).join(", ")}.`, { place: "--out", hint: "name an empty or absent one" });
+    throw new HarnessError("usage", `The folder ${options.out} has other files in it: ${foreign.slice(0, 3).join(", ")}.`, {
+      place: "--out",
+      hint: "name an empty or absent one",
+    });
   }
   const workload = loadWorkload(options.workload);
   const surroundings = await openSurroundings(options);

@@ -42,7 +42,10 @@ export async function mergeK6Results(options: K6ResultsOptions): Promise<Report>
   for (const file of options.files) {
     instances.push(await readInstance(options, file, { record, windowed }));
   }
-  const merged = engineRecord({ name: "k6", remarks: template.remarks, uncounted: () => record.uncounted }, { workload: record.workload, targets: [], thresholds, baseline: undefined, instances, samples: [] });
+  const merged = engineRecord(
+    { name: "k6", remarks: template.remarks, uncounted: () => record.uncounted },
+    { workload: record.workload, targets: [], thresholds, baseline: undefined, instances, samples: [] },
+  );
   const workloads = [{ ...merged, transports: template.transports, hash: template.hash }];
   return {
     ...record.report,
@@ -60,7 +63,11 @@ async function readExport({ folder, exported }: K6ResultsOptions): Promise<K6Exp
   try {
     record = JSON.parse(await readFile(path.resolve(folder, file), "utf8")) as Partial<K6ExportRecord> | null;
   } catch (thrown) {
-    throw new HarnessError("usage", `${file} cannot be read: ${messageOf(thrown)}.`, { place: "--k6-export", hint: "name the folder that `halfclose export k6` wrote", cause: thrown });
+    throw new HarnessError("usage", `${file} cannot be read: ${messageOf(thrown)}.`, {
+      place: "--k6-export",
+      hint: "name the folder that `halfclose export k6` wrote",
+      cause: thrown,
+    });
   }
   if (record?.schema !== "halfclose.k6-export/1") {
     throw new HarnessError("usage", `${file} was not written by this version's \`halfclose export k6\`.`, { place: "--k6-export" });
@@ -99,17 +106,24 @@ async function readInstance(
   }
   const begin = reader.beginMicros;
   if (begin === undefined || foreign !== undefined) {
-    throw new HarnessError("usage", foreign === undefined ? `${file} holds nothing that the exported script measured.` : `${file} is of another workload: it names the group "${foreign}".`, {
-      place: file,
-      hint: "give what k6 run --out json=FILE wrote",
-    });
+    throw new HarnessError(
+      "usage",
+      foreign === undefined ? `${file} holds nothing that the exported script measured.` : `${file} is of another workload: it names the group "${foreign}".`,
+      {
+        place: file,
+        hint: "give what k6 run --out json=FILE wrote",
+      },
+    );
   }
   return {
     book,
     outcome: {
       measuredMicros: Math.max(0, Math.min(record.workload.durationMs * 1000, reader.lastMicros - begin)),
       cpuMicros: 0,
-      spoiled: [...spoiledByLoad(loopDelay, record.latencyLimitMicros, 0), ...(reader.unreadable > 0 ? [`${formatNumber(reader.unreadable)} lines of ${file} could not be read.`] : [])],
+      spoiled: [
+        ...spoiledByLoad(loopDelay, record.latencyLimitMicros, 0),
+        ...(reader.unreadable > 0 ? [`${formatNumber(reader.unreadable)} lines of ${file} could not be read.`] : []),
+      ],
       remarks: ["Memory and CPU of the k6 instances were not watched."],
     },
   };

@@ -17,7 +17,11 @@ interface Performed {
   readonly server: ReferenceServer;
 }
 
-async function perform(engine: (typeof engineNames)[number], transport: Transport, given: { readonly server: ReferenceServerOptions; readonly yaml: string; readonly onProgress?: (server: ReferenceServer) => void }): Promise<Performed> {
+async function perform(
+  engine: (typeof engineNames)[number],
+  transport: Transport,
+  given: { readonly server: ReferenceServerOptions; readonly yaml: string; readonly onProgress?: (server: ReferenceServer) => void },
+): Promise<Performed> {
   const server = await startReferenceServer(given.server);
   try {
     const surroundings = await openSurroundings({ urls: [transport === "grpc" ? server.urls.grpc : server.urls.websocket] });

@@ -8,7 +8,14 @@ t.test("filters and messages are written out for each transport, in the names th
   const task = taskOf(churn, targets);
   t.strictSame(k6Refusals(task), []);
   const plan = k6Plan(task, ["types-0.protoset", undefined]);
-  t.match(plan.targets[0], { address: "127.0.0.1:9", method: "logger.Logger/Monitor", protoset: "types-0.protoset", endText: null, sequenceField: "sequence", order: "increasing" });
+  t.match(plan.targets[0], {
+    address: "127.0.0.1:9",
+    method: "logger.Logger/Monitor",
+    protoset: "types-0.protoset",
+    endText: null,
+    sequenceField: "sequence",
+    order: "increasing",
+  });
   t.match(plan.targets[1], { address: "ws://127.0.0.1:9/logs/monitor", protoset: null, endText: "null\n", headers: { authorization: "Bearer x" } });
   t.strictSame(
     plan.targets[0]?.filters.map(({ name, tests, opening }) => ({ name, tests, opening })),
@@ -18,7 +25,14 @@ t.test("filters and messages are written out for each transport, in the names th
     ],
   );
   t.match(plan.groups[0], { targets: [0, 1], thinkMs: 20, streams: 2 });
-  t.strictSame(plan.groups[0]?.each[0], { kind: "send", filters: [[1, 0], [1, 0]], times: 1 });
+  t.strictSame(plan.groups[0]?.each[0], {
+    kind: "send",
+    filters: [
+      [1, 0],
+      [1, 0],
+    ],
+    times: 1,
+  });
   t.strictSame(JSON.parse(JSON.stringify(plan)), plan, "it is plain JSON");
 });
 
@@ -47,7 +61,9 @@ groups:
 
 t.test("contracts whose messages are more than entries are refused", async (t) => {
   const contract = await loadContract("etcd-watch");
-  const refusals = k6Refusals(taskOf(churn.replaceAll("$disjoint.1", "$broad").replaceAll("$disjoint.2", "$broad"), [await unservedTarget("grpc", { contract })]));
+  const refusals = k6Refusals(
+    taskOf(churn.replaceAll("$disjoint.1", "$broad").replaceAll("$disjoint.2", "$broad"), [await unservedTarget("grpc", { contract })]),
+  );
   t.match(refusals, [/"etcd-watch" needs more than plain entries/]);
 });
 

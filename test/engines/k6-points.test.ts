@@ -4,7 +4,8 @@ import { highestInSlot, lowestInSlot, slotOf } from "../../src/core/histogram.js
 import type { EnginePoint } from "../../src/engines/engine.js";
 import { createK6PointReader } from "../../src/engines/k6-points.js";
 
-const line = (metric: string, value: unknown, time = "2030-01-01T00:00:01.5Z", tags: object = { group: "g" }): string => JSON.stringify({ metric, type: "Point", data: { time, value, tags } });
+const line = (metric: string, value: unknown, time = "2030-01-01T00:00:01.5Z", tags: object = { group: "g" }): string =>
+  JSON.stringify({ metric, type: "Point", data: { time, value, tags } });
 
 t.test("points that came before k6 said when it begins are kept, and placed from it on", (t) => {
   const points: EnginePoint[] = [];
@@ -29,7 +30,13 @@ t.test("a histogram's slots come back with every value in its slot", (t) => {
       reader.take(line("hc_begin", 0));
       reader.take(line("hc_packed_entry_gap", slotOf(micros) * 2 ** 32 + times));
       const [point] = points;
-      return (point?.kind === "time" && point.times === times && slotOf(point.micros) === slotOf(micros) && point.micros >= lowestInSlot(slotOf(micros)) && point.micros <= highestInSlot(slotOf(micros)));
+      return (
+        point?.kind === "time" &&
+        point.times === times &&
+        slotOf(point.micros) === slotOf(micros) &&
+        point.micros >= lowestInSlot(slotOf(micros)) &&
+        point.micros <= highestInSlot(slotOf(micros))
+      );
     }),
   );
   t.end();
@@ -37,11 +44,19 @@ t.test("a histogram's slots come back with every value in its slot", (t) => {
 
 t.test("no line makes it throw, and what is ours and unreadable is counted", (t) => {
   fc.assert(
-    fc.property(fc.oneof(fc.string(), fc.json(), fc.string().map((tail) => `{"metric":"hc_received"${tail}`), fc.json().map((value) => line("hc_filter_apply", JSON.parse(value)))), (text) => {
-      const reader = createK6PointReader(() => undefined);
-      reader.take(text);
-      return reader.unreadable <= 1;
-    }),
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.json(),
+        fc.string().map((tail) => `{"metric":"hc_received"${tail}`),
+        fc.json().map((value) => line("hc_filter_apply", JSON.parse(value))),
+      ),
+      (text) => {
+        const reader = createK6PointReader(() => undefined);
+        reader.take(text);
+        return reader.unreadable <= 1;
+      },
+    ),
   );
   const reader = createK6PointReader(() => undefined);
   reader.take('{"metric":"hc_received","type":"Point"');

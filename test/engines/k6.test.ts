@@ -7,7 +7,11 @@ import { type Behaviour, writeFakeK6 } from "./fake-k6.js";
 
 const noScript = existsSync(new URL("../../src/engines/k6/script.js", import.meta.url)) ? false : "the k6 script is not built: npm run build";
 
-function engineAs(folder: string, behaviour: Behaviour, more: Partial<K6EngineOptions> = {}): { readonly engine: ReturnType<typeof createK6Engine>; readonly leaders: Set<number> } {
+function engineAs(
+  folder: string,
+  behaviour: Behaviour,
+  more: Partial<K6EngineOptions> = {},
+): { readonly engine: ReturnType<typeof createK6Engine>; readonly leaders: Set<number> } {
   const leaders = new Set<number>();
   const engine = createK6Engine({
     binary: writeFakeK6(folder, behaviour),
@@ -106,7 +110,11 @@ t.test("an abort ends even a k6 that ignores SIGINT, and spoils nothing", { skip
 
 t.test("streams that all fail to open are an unreachable target, not an empty measurement", { skip: noScript }, async (t) => {
   const { engine } = engineAs(t.testdir(), "refused");
-  await t.rejects(engine.perform(taskOf(churn, [await unservedTarget("grpc")])), { code: "unreachable", message: /connection refused/, place: "grpc://127.0.0.1:9" });
+  await t.rejects(engine.perform(taskOf(churn, [await unservedTarget("grpc")])), {
+    code: "unreachable",
+    message: /connection refused/,
+    place: "grpc://127.0.0.1:9",
+  });
 });
 
 t.test("no k6, one too old, and something else of that name are said before anything starts", async (t) => {
@@ -115,5 +123,8 @@ t.test("no k6, one too old, and something else of that name are said before anyt
   await t.rejects(engineAs(folder, "old").engine.perform(task), { code: "usage", message: /is k6 0\.54\.0, and the k6 engine needs 2\.2\.0/ });
   await t.rejects(engineAs(folder, "foreign").engine.perform(task), { code: "usage", message: /does not say its version: "this is another program/ });
   await t.rejects(engineAs(folder, "mute").engine.perform(task), { code: "usage", message: /does not say its version/ });
-  await t.rejects(engineAs(folder, "fine", { binary: `${folder}/nowhere` }).engine.perform(task), { code: "usage", message: `There is no k6 at ${folder}/nowhere.` });
+  await t.rejects(engineAs(folder, "fine", { binary: `${folder}/nowhere` }).engine.perform(task), {
+    code: "usage",
+    message: `There is no k6 at ${folder}/nowhere.`,
+  });
 });

@@ -42,14 +42,34 @@ const filterKinds: readonly ScriptFilter[] = [
   { everything: false, nothing: true, matches: () => false },
 ];
 
-const compared = ["received", "sent", "stale-in-flight", "stale-hard", "early", "filter-coalesced", "lost", "duplicated", "reordered", "timeouts", "unfinished", "stalls"] as const;
+const compared = [
+  "received",
+  "sent",
+  "stale-in-flight",
+  "stale-hard",
+  "early",
+  "filter-coalesced",
+  "lost",
+  "duplicated",
+  "reordered",
+  "timeouts",
+  "unfinished",
+  "stalls",
+] as const;
 const timed = ["first-entry", "filter-apply", "filter-apply-service", "stale-window"] as const satisfies readonly TimeMetric[];
 
 t.test("the script's book and the native ledger agree on every trace", { skip }, async () => {
   const { Book } = await loadScript();
   const move: fc.Arbitrary<Move> = fc.oneof(
     fc.record({ kind: fc.constant("send" as const), filter: fc.nat({ max: filterKinds.length - 1 }) }),
-    { weight: 5, arbitrary: fc.record({ kind: fc.constant("entry" as const), type: fc.nat({ max: 3 }), step: fc.oneof({ weight: 6, arbitrary: fc.constant(1) }, fc.integer({ min: -4, max: 4 })) }) },
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        kind: fc.constant("entry" as const),
+        type: fc.nat({ max: 3 }),
+        step: fc.oneof({ weight: 6, arbitrary: fc.constant(1) }, fc.integer({ min: -4, max: 4 })),
+      }),
+    },
     fc.record({ kind: fc.constant("time" as const), micros: fc.nat({ max: 800 }) }),
   );
   const rules = { order: fc.constantFrom("increasing" as const, "non-decreasing" as const), replay: fc.boolean() };

@@ -12,7 +12,13 @@ t.test("each shipped workload is either performed by k6 or refused with the part
   const performed: string[] = [];
   for (const name of shippedWorkloadNames()) {
     try {
-      prepareTask(k6, { workload: loadWorkload(name), targets, drivers: [drivers["grpc-wire"], drivers["websocket-wire"]], seed: 1, produce: () => Promise.resolve() });
+      prepareTask(k6, {
+        workload: loadWorkload(name),
+        targets,
+        drivers: [drivers["grpc-wire"], drivers["websocket-wire"]],
+        seed: 1,
+        produce: () => Promise.resolve(),
+      });
       performed.push(name);
     } catch (thrown) {
       t.match(thrown, { code: "workload", message: /The engine k6 cannot perform ".*": (Group|The threshold)/, hint: "--engine native performs it." }, name);

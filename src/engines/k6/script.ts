@@ -13,11 +13,39 @@ import type { K6Filter, K6Group, K6Plan, K6Step, K6Target, K6Test } from "./plan
 const plan = JSON.parse(__ENV.HALFCLOSE_PLAN ?? open("./plan.json")) as K6Plan;
 
 const countNames = [
-  "received", "bytes", "sent", "opened", "stale", "stale-in-flight", "stale-hard", "early", "filter-coalesced", "lost", "duplicated", "reordered",
-  "violations", "timeouts", "unfinished", "stalls", "entries-after-half-close", "rejected", "disconnected", "negative-lag",
+  "received",
+  "bytes",
+  "sent",
+  "opened",
+  "stale",
+  "stale-in-flight",
+  "stale-hard",
+  "early",
+  "filter-coalesced",
+  "lost",
+  "duplicated",
+  "reordered",
+  "violations",
+  "timeouts",
+  "unfinished",
+  "stalls",
+  "entries-after-half-close",
+  "rejected",
+  "disconnected",
+  "negative-lag",
 ] as const;
 type CountName = (typeof countNames)[number];
-const timeNames = ["connect", "open", "first-entry", "filter-apply", "filter-apply-service", "stale-window", "half-close-to-end", "schedule-lag", "loop-delay"] as const;
+const timeNames = [
+  "connect",
+  "open",
+  "first-entry",
+  "filter-apply",
+  "filter-apply-service",
+  "stale-window",
+  "half-close-to-end",
+  "schedule-lag",
+  "loop-delay",
+] as const;
 type TimeName = (typeof timeNames)[number];
 /** Times of every entry: sent as slots of a histogram, since k6 keeps a record of each value. */
 const packedNames = ["delivery-lag", "entry-gap"] as const;
@@ -591,7 +619,9 @@ class Performer {
     this.turns.clear();
     const hearing: Hearing = { entry: (message, bytes, wallMs) => this.hear(message, bytes, wallMs), ended: (text, kind) => this.ended(text, kind) };
     try {
-      this.wire = await (this.target.transport === "grpc" ? openGrpc(this.target, this.targetIndex, this.sheet, hearing) : openWebSocket(this.target, this.sheet, hearing));
+      this.wire = await (this.target.transport === "grpc"
+        ? openGrpc(this.target, this.targetIndex, this.sheet, hearing)
+        : openWebSocket(this.target, this.sheet, hearing));
       this.sheet.count("opened", 1, nowMicros());
       for (const message of this.target.prelude) {
         this.wire.send(message);
@@ -677,7 +707,12 @@ class Performer {
     const now = nowMicros();
     // A message that waited in k6's queue came when the socket says, not when its turn has come.
     const at = wallMs === undefined ? now : Math.min(now, now - (Date.now() - wallMs) * 1000);
-    if (typeof message !== "object" || message === null || Array.isArray(message) || target.required.some((field) => (message as Entry)[field] === undefined || (message as Entry)[field] === null)) {
+    if (
+      typeof message !== "object" ||
+      message === null ||
+      Array.isArray(message) ||
+      target.required.some((field) => (message as Entry)[field] === undefined || (message as Entry)[field] === null)
+    ) {
       sheet.count("violations", 1, at);
       return;
     }
