@@ -98,6 +98,9 @@ class Search {
     for (let tries = 0; this.#passed === 0 && tries < 12; tries++) {
       load /= doubling;
       await this.#passes(load);
+      if (this.#trials.slice(-3).filter((trial) => trial.status === "invalid").length === 3) {
+        throw new Inconclusive(`the generator was invalid at every load down to ${formatNumber(rounded(load))}: this machine is too busy to measure.`);
+      }
     }
   }
 

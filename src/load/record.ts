@@ -93,14 +93,15 @@ export function measurementOf(options: Pick<RecordOptions, "workload" | "shares"
     shares.flatMap((share) => share.groups.map(({ record }) => record)),
     seconds,
   );
+  const received = merged.windows.reduce((sum, window) => sum + (window.counts.received ?? 0), 0);
   const values: Partial<Record<ValueMetric, number>> = {
     "loop-utilisation": round(Math.max(0, ...shares.map((share) => share.loopUtilisation)), 3),
     ...(seconds > 0 ? { "generator-cpu": round(generatorCpuMicros / 1_000_000 / seconds, 3) } : {}),
-    ...(generatorCpuMicros > 0 ? { "entries-per-cpu-second": Math.round((merged.counts.received / generatorCpuMicros) * 1_000_000) } : {}),
+    ...(generatorCpuMicros > 0 ? { "entries-per-cpu-second": Math.round((received / generatorCpuMicros) * 1_000_000) } : {}),
     ...optional("fairness", leastFairness(workload, shares)),
     ...optional("bystander-ratio", bystanderRatio(workload, shares)),
     ...optional("resolution", resolution(workload, shares)),
-    ...summariseTarget(targetSamples, merged.counts.received),
+    ...summariseTarget(targetSamples, received),
   };
   return { ...merged, values };
 }

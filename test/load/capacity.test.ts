@@ -72,6 +72,8 @@ t.test("too few samples twice end the search without a result, and too many tria
   t.ok(enoughAbove.sustainable > 950, "a greater load brings more samples");
   const endless = await searchCapacity({ start: 1, trials: 5, attempt: target(1e6) });
   t.match(endless.inconclusive, /5 trials/);
+  const busy = await searchCapacity({ start: 1000, attempt: target(Infinity, 0) });
+  t.match(busy.inconclusive, /too busy to measure/);
   await t.rejects(searchCapacity({ start: 1, attempt: () => Promise.reject(new Error("unreachable")) }), { message: "unreachable" });
 });
 

@@ -95,7 +95,10 @@ t.test("of a server with a ceiling, simulated update by update, the ceiling is f
       return Promise.resolve(judgeTrial(measured, load, { metric: "filter-apply", quantile: 0.99, limitMicros: 10_000 + 150 * (1_000_000 / ceiling) }));
     };
     const found = await searchCapacity({ start: 50, attempt: simulated });
-    t.ok(found.sustainable <= ceiling * 1.01 && found.sustainable >= ceiling * 0.95, `${found.sustainable} of ${ceiling}, limited by ${found.limitedBy} at ${found.failsAt}`);
+    t.ok(
+      found.sustainable <= ceiling * 1.01 && found.sustainable >= ceiling * 0.95,
+      `${found.sustainable} of ${ceiling}, limited by ${found.limitedBy} at ${found.failsAt}`,
+    );
     t.equal(found.inconclusive, undefined);
   }
 });
