@@ -13,6 +13,7 @@ export const commands = {
   run: { about: "Judge a server by the checks of a suite (the default command)", load: async () => (await import("./run.js")).run },
   load: { about: "Measure a server by a workload: throughput, latency, what was lost", load: async () => (await import("./load.js")).load },
   export: { about: "Write a workload for k6, to run it on other machines", load: async () => (await import("./export.js")).exportCommand },
+  capacity: { about: "Search the greatest load that a server bears", load: async () => (await import("./capacity.js")).capacity },
   explain: { about: "Say what a check means and what usually breaks it", load: async () => (await import("./explain.js")).explain },
   list: { about: "List checks, suites, reporters, faults … as names to be fed back", load: async () => (await import("./list.js")).list },
   replay: { about: "Run again what failed, and say what is fixed", load: async () => (await import("./replay.js")).replay },

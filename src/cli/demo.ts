@@ -1,7 +1,5 @@
-import { fileURLToPath } from "node:url";
-import { quoteForShell, runConformance } from "../harness/conformance-run.js";
+import { runConformance } from "../harness/conformance-run.js";
 import { runWorkload } from "../harness/load-run.js";
-import type { StartCommand } from "../harness/owned-target.js";
 import { type FaultName, faults } from "../reference/faults.js";
 import { reporters } from "../reporters/index.js";
 import { defineCommand, type Invocation } from "./command.js";
@@ -12,6 +10,7 @@ import { didYouMean } from "../core/suggest.js";
 import { commonOptions } from "./command-line.js";
 import { interruptible } from "./interrupt.js";
 import type { OptionSpecs } from "./options.js";
+import { ownServer } from "./own-server.js";
 
 const options = {
   bug: { kind: "text", group: "Demo", value: "NAME", about: "The fault to show; halfclose list faults shows them" },
@@ -56,7 +55,7 @@ async function tell({ options: given, console }: Invocation<typeof options>, sig
   print(
     await runWorkload({
       urls: [],
-      start: serverWith([]),
+      start: ownServer(),
       workload: "filter-churn",
       durationSeconds: given.seconds ?? 4,
       signal,
@@ -90,7 +89,7 @@ function judged(
     select: { topics },
     retries,
     urls: [],
-    start: serverWith(bugs),
+    start: ownServer({ bugs }),
     targetName: bugs.length === 0 ? "the reference server" : `the reference server with the fault ${bugs.join(", ")}`,
     command: ["halfclose", "demo"],
     signal,
@@ -100,13 +99,6 @@ function judged(
       }
     },
   });
-}
-
-/** A server in a process of its own: one that shared ours would make us late. */
-function serverWith(bugs: readonly FaultName[]): StartCommand {
-  const cli = fileURLToPath(new URL("../cli.js", import.meta.url));
-  const words = [process.execPath, cli, "serve", "--grpc-port", "0", "--http-port", "0", ...bugs.flatMap((bug) => ["--bug", bug])];
-  return { command: `exec ${words.map(quoteForShell).join(" ")}` };
 }
 
 function printer(console: Console, colour: boolean | undefined): (report: Report) => void {

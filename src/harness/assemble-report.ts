@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { combineExitCodes, exitCodeOf, exitCodes } from "../core/exit-code.js";
-import { type CheckRecord, type GateRecord, type Report, reportSchema, type WorkloadRecord } from "../core/report.js";
+import { type CapacityRecord, type CheckRecord, type GateRecord, type Report, reportSchema, type WorkloadRecord } from "../core/report.js";
 import { describeEnvironment } from "./environment.js";
 import { redact } from "./redact.js";
 import type { Surroundings } from "./surroundings.js";
@@ -25,6 +25,7 @@ export interface ReportFrame {
 export interface Findings {
   readonly checks?: readonly CheckRecord[];
   readonly workloads?: readonly WorkloadRecord[];
+  readonly capacities?: readonly CapacityRecord[];
   readonly gates?: readonly GateRecord[];
   readonly problems?: readonly string[];
   readonly partial: boolean;
@@ -51,6 +52,7 @@ export function assembleReport(frame: ReportFrame, surroundings: Surroundings, f
     partial: found.partial,
     checks: found.checks ?? [],
     workloads: found.workloads ?? [],
+    ...(found.capacities === undefined ? {} : { capacities: found.capacities }),
     gates: found.gates ?? [],
     problems: found.problems ?? [],
   } as const;

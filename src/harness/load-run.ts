@@ -102,9 +102,14 @@ export async function runWorkload(options: LoadOptions): Promise<Report> {
 
 /** Performs one workload on open surroundings. */
 export async function performWorkload(surroundings: Surroundings, options: WorkloadOptions): Promise<WorkloadRecord> {
+  const run = await loadOptionsFor(surroundings, options);
+  return options.engine === undefined ? runLoad(run) : runOnEngine(options.engine, run);
+}
+
+/** What a run of the workload is given: the surroundings' targets, drivers, producer and process, and worker threads for the native engine. */
+export async function loadOptionsFor(surroundings: Surroundings, options: WorkloadOptions): Promise<RunLoadOptions> {
   const { producer, contract } = surroundings;
-  const { engine } = options;
-  const threads = engine === undefined ? await threadsFor(surroundings, options) : undefined;
+  const threads = options.engine === undefined ? await threadsFor(surroundings, options) : undefined;
   const sampleTarget = (): ReturnType<NonNullable<RunLoadOptions["sampleTarget"]>> => {
     const group = surroundings.processGroup();
     const usage = group === undefined ? undefined : readGroupUsage(group);
@@ -125,7 +130,7 @@ export async function performWorkload(surroundings: Surroundings, options: Workl
             );
           }
         };
-  const run: RunLoadOptions = {
+  return {
     workload: options.workload,
     targets: Object.values(surroundings.targets),
     drivers: Object.values(surroundings.drivers),
@@ -140,7 +145,6 @@ export async function performWorkload(surroundings: Surroundings, options: Workl
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
   };
-  return engine === undefined ? runLoad(run) : runOnEngine(engine, run);
 }
 
 /**
