@@ -7,9 +7,15 @@ import protobuf from "protobufjs";
 import { END, serveStream } from "./stream.js";
 
 const MAX_FILTER_BYTES = 64 * 1024;
+
+// What the library itself refuses. An answer that it gives by itself is lost when an entry is being
+// written, so the filters that may still come are read and refused here.
+const MAX_MESSAGE_BYTES = 1024 * 1024;
 const CONTRACT = fileURLToPath(new URL("../../contracts/logger.proto", import.meta.url));
 
 const STATUS_OF = {
+  [END.refused]: status.INTERNAL,
+  [END.tooLong]: status.RESOURCE_EXHAUSTED,
   [END.invalid]: status.INVALID_ARGUMENT,
   [END.tooSlow]: status.RESOURCE_EXHAUSTED,
   [END.stopping]: status.UNAVAILABLE,
@@ -17,7 +23,7 @@ const STATUS_OF = {
 
 /** A server that is not bound yet. */
 export function createGrpcServer(context) {
-  const server = new Server({ "grpc.max_receive_message_length": MAX_FILTER_BYTES });
+  const server = new Server({ "grpc.max_receive_message_length": MAX_MESSAGE_BYTES });
   server.addService(loggerService(), { Monitor: (call) => monitor(context, call) });
   return server;
 }
@@ -39,8 +45,13 @@ function loggerService() {
       responseStream: true,
       requestSerialize: (filter) => Buffer.from(Filter.encode(filter).finish()),
       requestDeserialize: (bytes) => {
-        const { minLevel, sources, contains } = Filter.toObject(Filter.decode(bytes));
-        return { min_level: minLevel, sources, contains };
+        if (bytes.length > MAX_FILTER_BYTES) return { end: END.tooLong, text: `a filter has at most ${MAX_FILTER_BYTES} bytes` };
+        try {
+          const { minLevel, sources, contains } = Filter.toObject(Filter.decode(bytes));
+          return { filter: { min_level: minLevel, sources, contains } };
+        } catch (error) {
+          return { end: END.refused, text: `not a filter: ${error.message}` };
+        }
       },
       responseSerialize: (entry) => Buffer.from(Entry.encode(entry).finish()),
       responseDeserialize: (bytes) => Entry.decode(bytes),
@@ -63,7 +74,7 @@ function monitor(context, call) {
     },
   });
   const deadline = endAt(call.getDeadline(), () => stream.finish(END.deadline));
-  call.on("data", stream.take);
+  call.on("data", ({ filter, end, text }) => (filter ? stream.take(filter) : stream.finish(end, text)));
   call.on("end", () => stream.finish(END.client));
   call.on("cancelled", () => stream.finish(END.gone));
   call.on("close", () => stream.finish(END.gone));

@@ -7,6 +7,7 @@ export const END = Object.freeze({
   client: "client",
   gone: "gone",
   notText: "not text",
+  tooLong: "too long",
   refused: "refused",
   invalid: "invalid",
   tooSlow: "too slow",

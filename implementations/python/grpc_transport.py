@@ -48,6 +48,9 @@ class Logger(logger_pb2_grpc.LoggerServicer):
                 )
             )
 
+        # A first write that is cancelled would leave it open whether these have gone, and the call
+        # without an end.
+        await context.send_initial_metadata(())
         try:
             await self._monitor.serve(filters(), send)
         except InvalidFilter as error:
