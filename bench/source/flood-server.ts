@@ -181,17 +181,23 @@ class GrpcFlood {
 
   #send(id: number): boolean {
     const stream = this.#streams.get(id);
+    if (stream === undefined || !stream.begun || this.#socket.destroyed) {
+      return false;
+    }
     const block = this.#ring.take();
-    if (stream === undefined || !stream.begun || stream.window < block.payloadBytes || this.#window < block.payloadBytes || this.#socket.destroyed) {
+    // A client with narrow windows gets what fits.
+    const entries = Math.min(block.entries, Math.floor(Math.min(stream.window, this.#window) / (block.payloadBytes / block.entries)));
+    if (entries <= 0) {
       this.#ring.give(block);
       return false;
     }
-    stream.window -= block.payloadBytes;
-    this.#window -= block.payloadBytes;
+    const payloadBytes = (block.payloadBytes / block.entries) * entries;
+    stream.window -= payloadBytes;
+    this.#window -= payloadBytes;
     block.stamp(stream.next, id);
-    stream.next += BigInt(block.entries);
+    stream.next += BigInt(entries);
     this.#underWay++;
-    this.#socket.write(block.bytes, () => {
+    this.#socket.write(block.bytes.subarray(0, (block.bytes.length / block.entries) * entries), () => {
       this.#underWay--;
       this.#ring.give(block);
       if (this.#options.rate === undefined) {
