@@ -13,7 +13,7 @@ const references = ["$broad", "$silent", "$disjoint.1", "$disjoint.2", "$overlap
 /** Walks of one run; each is a stream of its own. */
 const walks = 24;
 /** What may be spent on finding the shortest script that still fails. */
-const shrinkMs = 12_000;
+const shrinkMs = 6000;
 
 export const explorationChecks: readonly Check[] = [
   {
