@@ -1,14 +1,22 @@
 import { exitCodes } from "../core/exit-code.js";
 import { HarnessError } from "../core/errors.js";
 import type { RatioRecord, Report } from "../core/report.js";
+import { compareTargets } from "../harness/compare-run.js";
 import { readReport } from "../harness/read-report.js";
 import { checkComparable, comparisonSentence, compareWithBaseline } from "../load/compare.js";
 import { diffReports, diffText } from "../results/diff-reports.js";
-import { defineCommand } from "./command.js";
+import { defineCommand, type Invocation } from "./command.js";
+import { connectionOptions } from "./connection.js";
+import { interruptible } from "./interrupt.js";
 import { table } from "./list.js";
 import type { OptionSpecs } from "./options.js";
 
 const options = {
+  before: { kind: "texts", group: "Targets", value: "URL", about: "With a workload: URLs of the one side" },
+  after: { kind: "texts", group: "Targets", value: "URL", about: "With a workload: URLs of the other" },
+  contract: connectionOptions.contract,
+  rounds: { kind: "whole", least: 5, most: 100, group: "Targets", value: "N", about: "Runs of each side, in turns", fallback: "5" },
+  duration: { kind: "duration", short: "d", group: "Targets", value: "TIME", about: "How long each is measured; default: the workload's" },
   tolerance: {
     kind: "whole",
     least: 0,
@@ -23,28 +31,75 @@ const options = {
 /** Seed of the intervals: the same two files give the same verdict. */
 const seed = 1;
 
-/** Says what changed from one run to another. */
+/** Says what changed from one run, or one server, to another. */
 export const compare = defineCommand({
-  usage: "<before.json> <after.json>",
+  usage: "<before.json> <after.json> | <workload> --before URL.. --after URL..",
   about:
-    "Says what changed from one run to another: newly failing, fixed, changed, added and removed checks; and of workloads each figure's ratio with its interval. " +
-    "Ends with 1 when a check fails that did not, with 99 when a figure is worse beyond doubt.",
-  examples: [["halfclose compare main/results.json reports/results.json", "before and after a change"]],
+    "Says what changed from one run to another: newly failing, fixed, changed, added and removed checks, and of workloads each figure's ratio with its interval. " +
+    "With a workload it measures two servers in turns, which is the sounder way. Ends with 1 when a check fails that did not, with 99 when a figure is worse beyond doubt.",
+  examples: [
+    ["halfclose compare main/results.json reports/results.json", "before and after a change"],
+    ["halfclose compare filter-churn --before grpc://localhost:50051 --after grpc://localhost:50052", "two servers, measured in turns"],
+  ],
   options,
-  arity: [2, 2],
-  async run({ options: given, arguments: [before = "", after = ""], console }) {
-    const [earlier, later] = await Promise.all([readReport(console.workingDirectory, before), readReport(console.workingDirectory, after)]);
-    const diff = diffReports(earlier, later);
-    if (earlier.checks.length > 0 || later.checks.length > 0) {
-      console.out(diffText(diff));
-    }
-    const worse = compareWorkloads(earlier, later, { tolerance: (given.tolerance ?? 5) / 100, print: (text) => console.out(text), name: before });
-    if (diff.newlyFailing.length > 0) {
-      return exitCodes.conformance;
-    }
-    return worse ? exitCodes.thresholds : exitCodes.passed;
-  },
+  arity: [1, 2],
+  run: (invocation) => (invocation.options.before.length + invocation.options.after.length > 0 ? compareServers(invocation) : compareResults(invocation)),
 });
+
+async function compareResults({ options: given, arguments: [before = "", after], console }: Invocation<typeof options>): Promise<number> {
+  if (after === undefined) {
+    throw new HarnessError("usage", "halfclose compare needs two results, or a workload with --before and --after.", {
+      hint: "halfclose compare --help shows examples",
+    });
+  }
+  const [earlier, later] = await Promise.all([readReport(console.workingDirectory, before), readReport(console.workingDirectory, after)]);
+  const diff = diffReports(earlier, later);
+  if (earlier.checks.length > 0 || later.checks.length > 0) {
+    console.out(diffText(diff));
+  }
+  const worse = compareWorkloads(earlier, later, { tolerance: toleranceOf(given), print: (text) => console.out(text), name: before });
+  if (diff.newlyFailing.length > 0) {
+    return exitCodes.conformance;
+  }
+  return worse ? exitCodes.thresholds : exitCodes.passed;
+}
+
+async function compareServers({ options: given, arguments: [workload = ""], console }: Invocation<typeof options>): Promise<number> {
+  if (given.before.length === 0 || given.after.length === 0) {
+    throw new HarnessError("usage", "Two servers are compared: --before and --after each need a URL.", {
+      place: given.before.length === 0 ? "--before" : "--after",
+    });
+  }
+  const outcome = await interruptible(console, (signal) =>
+    compareTargets({
+      workload,
+      before: { urls: given.before, contract: given.contract, folder: console.workingDirectory },
+      after: { urls: given.after, contract: given.contract, folder: console.workingDirectory },
+      rounds: given.rounds,
+      durationSeconds: given.duration === undefined ? undefined : given.duration / 1000,
+      tolerance: toleranceOf(given),
+      seed,
+      signal,
+      onRun: (side, record, done, total) => console.out(`${done}/${total}  ${side.padEnd(6)}  received ${Math.round(record.rates["received"]?.mean ?? 0)}/s\n`),
+    }),
+  );
+  if (outcome.kind === "failed") {
+    throw outcome.thrown;
+  }
+  const { ratios, sentence, spoiled } = outcome.value;
+  console.out(`\nWorkload ${workload}\n${table(ratios.map(row))}${sentence}\n${spoiled.map((reason) => `The generator was invalid: ${reason}\n`).join("")}`);
+  if (outcome.signalCode !== undefined) {
+    return outcome.signalCode;
+  }
+  if (spoiled.length > 0) {
+    return exitCodes.generator;
+  }
+  return ratios.some(({ verdict }) => verdict === "worse") ? exitCodes.thresholds : exitCodes.passed;
+}
+
+function toleranceOf({ tolerance }: Invocation<typeof options>["options"]): number {
+  return (tolerance ?? 5) / 100;
+}
 
 /** Prints how each workload that both runs performed changed; true when a figure is worse beyond doubt. */
 function compareWorkloads(
