@@ -291,7 +291,7 @@ export const badInputChecks: readonly Check[] = [
           continue;
         }
         seen += 1;
-        const raw = [...end.rawMessage].find((character) => character < " " || character > "~");
+        const raw = Array.from(end.rawMessage).find((character) => character < " " || character > "~");
         if (raw !== undefined) {
           fail("grpc-message in percent-encoding", `it holds the raw byte 0x${raw.charCodeAt(0).toString(16)}: ${JSON.stringify(end.rawMessage)}`);
         }

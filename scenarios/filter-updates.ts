@@ -81,14 +81,14 @@ export const filterUpdateChecks: readonly Check[] = [
     async run(session) {
       const [a, b] = session.role("disjoint");
       const conversation = await session.flowing(a);
-      let flooding = true;
-      const flood = (async () => {
-        while (flooding) {
+      const flood = { on: true };
+      const flow = (async () => {
+        while (flood.on) {
           const produced = await session.supply.produce([a], [b], 100);
           if (produced.kind === "unavailable") {
             return;
           }
-          await session.until(() => (flooding ? undefined : true), 10, { quiet: true });
+          await session.until(() => (flood.on ? undefined : true), 10, { quiet: true });
         }
       })();
       try {
@@ -98,8 +98,8 @@ export const filterUpdateChecks: readonly Check[] = [
         await session.barrier(conversation);
         requireAllMatch(conversation, b, since);
       } finally {
-        flooding = false;
-        await flood;
+        flood.on = false;
+        await flow;
       }
     },
   },
@@ -374,7 +374,10 @@ async function requireNoReachBack(session: Session, backlog: boolean): Promise<v
     conversation.pause();
     const filler = session.supply.draft([a], [b]);
     const field = session.contract.entries.token;
-    for (let n = 0; n < 20 && filler !== undefined && field !== undefined; n++) {
+    for (let n = 0; n < 20; n++) {
+      if (filler === undefined || field === undefined) {
+        break;
+      }
       await session.supply.write(Array.from({ length: 50 }, () => ({ ...filler, [field]: `${filler[field] ?? ""} ${"x".repeat(1000)}` })));
     }
   }

@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
-import { openStreams, type Session } from "../src/conformance/session.js";
-import { fail } from "../src/core/verdict.js";
+import type { Session } from "../src/conformance/session.js";
+import { fail, unproven } from "../src/core/verdict.js";
 
 /** How often the probe is read while something is awaited. */
 const everyMs = 20;
@@ -33,4 +33,17 @@ export async function released(session: Session, before: number, after: string, 
     reading = await openStreams(session);
   }
   session.waiter.used(performance.now() - startMs, boundMs);
+}
+
+/** The number of streams that the server says it holds. */
+async function openStreams(session: Session): Promise<number> {
+  const reading = await session.probe.read();
+  if ("kind" in reading) {
+    unproven(`a probe of the server's open streams: ${reading.reason}`);
+  }
+  if (reading.openStreams === undefined) {
+    unproven("a probe that counts open streams");
+  }
+  session.record({ stream: "probe", direction: "received", what: `${reading.openStreams} open streams` });
+  return reading.openStreams;
 }

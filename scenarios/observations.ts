@@ -1,4 +1,4 @@
-import { describeEntry, type Arrival, type Conversation } from "../src/conformance/conversation.js";
+import type { Arrival, Conversation } from "../src/conformance/conversation.js";
 import type { Session } from "../src/conformance/session.js";
 import { sequenceOf, type EntryDraft, type Filter } from "../src/core/contract.js";
 import { fail, unproven } from "../src/core/verdict.js";
@@ -158,9 +158,4 @@ export function requireAStarBStar(conversation: Conversation, before: Filter, af
     }
   }
   return first;
-}
-
-/** An arrival in one line, for messages. */
-export function describeArrival(session: Session, arrival: Arrival): string {
-  return `arrival #${arrival.index + 1}: ${describeEntry(session.contract, arrival.entry)}`;
 }

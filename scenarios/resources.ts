@@ -24,12 +24,14 @@ export const resourceChecks: readonly Check[] = [
       const total = session.context.patient ? 500 : 120;
       const batch = 20;
       let ends = true;
-      for (let done = 0; done < total; done += batch) {
+      let done = 0;
+      // A target that takes its time shows with fewer what it keeps.
+      for (const untilMs = performance.now() + 20_000; done < total && performance.now() < untilMs; done += batch) {
         const ended = await Promise.all(Array.from({ length: batch }, (_, n) => openAndEnd(session, ends ? ((["end", "cancel", "early"] as const)[n % 3] ?? "end") : "cancel")));
         // A server that does not end a stream is found out elsewhere; what is asked here is what it keeps.
         ends &&= !ended.includes(false);
       }
-      await released(session, before, `${total} streams were opened and ended`, session.bounds.releaseMs * 2);
+      await released(session, before, `${done} streams were opened and ended`, session.bounds.releaseMs * 2);
     },
   },
   {

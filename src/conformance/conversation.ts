@@ -289,7 +289,6 @@ export function describeEntry(contract: Contract, entry: Entry): string {
 
 /** Text from a target as one printable line of bounded length. */
 export function oneLine(text: string, limit = 80): string {
-  // eslint-disable-next-line no-control-regex
   const flat = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, "·");
   return flat.length > limit ? `${flat.slice(0, limit - 1)}…` : flat;
 }

@@ -1,7 +1,7 @@
 import { performance } from "node:perf_hooks";
 import type { Contract, Entry, Filter, Transport } from "../core/contract.js";
 import { HarnessError } from "../core/errors.js";
-import type { Driver } from "../core/stream.js";
+import type { Driver, StreamEnd } from "../core/stream.js";
 import type { Target } from "../core/target.js";
 import { createConversation, describeEnd, oneLine } from "./conversation.js";
 import type { LoopWatch } from "./loop-watch.js";
@@ -108,7 +108,7 @@ async function look(options: {
 }
 
 /** A refusal of the very call, which no filter could have caused. */
-function refuseIfNotServed(target: Target, conversation: { readonly end: import("../core/stream.js").StreamEnd | undefined; readonly openedAtMicros: number | undefined }): void {
+function refuseIfNotServed(target: Target, conversation: { readonly end: StreamEnd | undefined; readonly openedAtMicros: number | undefined }): void {
   const { end } = conversation;
   if (target.transport === "ws" && end?.kind === "lost" && conversation.openedAtMicros === undefined) {
     throw new HarnessError("unreachable", `${target.url} did not answer the WebSocket upgrade: ${oneLine(end.cause, 300)}`, {

@@ -1,14 +1,15 @@
 import { performance } from "node:perf_hooks";
 import type { Bounds, Contract, Filter, Roles, Transport } from "../core/contract.js";
-import { HarnessError, messageOf } from "../core/errors.js";
+import { messageOf } from "../core/errors.js";
+import { createRandom } from "../core/random.js";
 import type { Connection, Driver, MonitorStream, StreamEvent } from "../core/stream.js";
 import type { Target } from "../core/target.js";
 import { createTimeline, type Timeline, type TimelineNote } from "../core/timeline.js";
-import { broken, fail, notApplicable, unproven } from "../core/verdict.js";
+import { fail, notApplicable, unproven } from "../core/verdict.js";
 import { createConversation, describeEnd, type Arrival, type Conversation } from "./conversation.js";
 import type { LoopWatch } from "./loop-watch.js";
 import type { Supply } from "./supply.js";
-import { createWaiter, type Waiter } from "./wait.js";
+import { createWaiter, withinMs, type Waiter } from "./wait.js";
 
 /** What a probe of the server can tell; each value where the probe has it. */
 export interface ProbeReading {
@@ -123,7 +124,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
   const conversations: Conversation[] = [];
   const closers: (() => void | Promise<void>)[] = [];
   let closed = false;
-  const random = mulberry32(seed);
+  const random = createRandom(seed);
 
   /** What is known not to come is not waited for in full again. */
   const shortened = (basis: string, boundMs: number): number => (context.shownBroken.has(`${basis}|${transport}`) ? Math.min(boundMs, 250) : boundMs);
@@ -206,7 +207,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
       if (role === undefined || (Array.isArray(role) && role.length === 0)) {
         unproven(`the contract names no filter for the role "${name}"`);
       }
-      return role as NonNullable<Roles[typeof name]>;
+      return role;
     },
     async connect(on = transport) {
       const driver = context.drivers[on];
@@ -360,24 +361,10 @@ export function createSession(context: RunContext, transport: Transport, seed: n
     ends: () => conversations.map((conversation) => (conversation.end === undefined ? "open" : conversation.end.native)),
     async close() {
       closed = true;
-      for (const close of closers.reverse()) {
-        await closeQuietly(close);
-      }
+      // Begun in reverse order, awaited together: a target that never answers a FIN takes its second from each connection.
+      await Promise.all(closers.reverse().map((close) => closeQuietly(close)));
     },
   };
-}
-
-/** What became of the promise within the time: nothing yet, `{}`, or what it was rejected with. */
-async function withinMs(promise: Promise<void>, ms: number): Promise<{ readonly thrown?: unknown } | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ms);
-  });
-  try {
-    return await Promise.race([promise.then(() => ({}), (thrown: unknown) => ({ thrown })), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** Makes such entries every 60 ms until stopped: a filter takes effect at a time that nobody announces. */
@@ -416,17 +403,6 @@ async function awaitArrival(session: Session, conversation: Conversation, find: 
   return found;
 }
 
-/** Why the probe cannot tell, as a verdict; returns when it can. */
-export function requireProbe(session: Session): void {
-  const { state } = session.probe;
-  if (state.kind === "declared-none") {
-    notApplicable("the contract declares that there is no probe");
-  }
-  if (state.kind === "missing") {
-    unproven(`a probe of the server's open streams: ${state.reason}`);
-  }
-}
-
 /** Why entries cannot be made on demand, as a verdict; returns when they can. */
 export function requireProducer(session: Session): void {
   const { producer } = session.supply;
@@ -436,37 +412,4 @@ export function requireProducer(session: Session): void {
   if (producer.kind === "missing") {
     unproven(`a producer: ${producer.reason}`);
   }
-}
-
-/** The number of streams that the server says it holds. */
-export async function openStreams(session: Session): Promise<number> {
-  const reading = await session.probe.read();
-  if ("kind" in reading) {
-    unproven(`a probe of the server's open streams: ${reading.reason}`);
-  }
-  if (reading.openStreams === undefined) {
-    unproven("a probe that counts open streams");
-  }
-  session.record({ stream: "probe", direction: "received", what: `${reading.openStreams} open streams` });
-  return reading.openStreams;
-}
-
-/** Turns what a check threw while connecting into words: an unreachable target in mid-run is no fault of the check. */
-export function unreachableAsBroken(thrown: unknown): never {
-  if (thrown instanceof HarnessError && thrown.code === "unreachable") {
-    broken(`the target did not accept a connection: ${thrown.message}`);
-  }
-  throw thrown;
-}
-
-/** Small seeded generator (mulberry32): uniform in [0, 1). */
-export function mulberry32(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
 }

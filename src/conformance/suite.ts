@@ -13,13 +13,16 @@ export const suiteSchema = z
     name: z.string().regex(/^[a-z][a-z0-9-]*$/, "expected small letters, digits and dashes"),
     about: z.string().min(1).describe("What it is for, in one sentence."),
     select: z
-      .strictObject({
-        topics: z.array(z.enum(topics)).default([]),
-        ids: z.array(z.string().min(1)).default([]).describe('Ids, or patterns of ids: "eof/*", "/idle$/".'),
-        levels: z.array(z.enum(levels)).default([]),
-      })
+      .union([
+        z.literal("none"),
+        z.strictObject({
+          topics: z.array(z.enum(topics)).default([]),
+          ids: z.array(z.string().min(1)).default([]).describe('Ids, or patterns of ids: "eof/*", "/idle$/".'),
+          levels: z.array(z.enum(levels)).default([]),
+        }),
+      ])
       .prefault({})
-      .describe("Which checks; what is left out does not narrow."),
+      .describe('Which checks; what is left out does not narrow. "none": the suite is its workloads.'),
     workloads: z.array(z.string().min(1)).default([]).describe("Workloads that run after the checks, by name or path."),
     gates: z
       .strictObject({

@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import type { Contract, Entry, EntryDraft, Filter } from "../core/contract.js";
-import { tokenOf } from "../core/contract.js";
 
 /** What came of asking for entries. */
 export type Produced =
@@ -112,12 +111,6 @@ export function createSupply(options: {
       return `an entry that matches ${names(yes)}${no.length === 0 ? "" : ` but not ${names(no)}`}: ${state.kind === "missing" ? state.reason : "there is no producer"}, and none comes by itself`;
     },
   };
-}
-
-/** Whether an arrival's token is among those produced. */
-export function hasToken(contract: Contract, entry: Entry, tokens: ReadonlySet<string>): boolean {
-  const token = tokenOf(contract.entries, entry);
-  return token !== undefined && tokens.has(token);
 }
 
 function names(filters: readonly Filter[]): string {

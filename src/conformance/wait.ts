@@ -140,3 +140,16 @@ function lateness(lateMs: number, boundMs: number): VerdictSignal {
     cause: `the harness's own loop was late by ${Math.round(lateMs)} ms within a bound of ${boundMs} ms: the machine is too busy to tell; run again with fewer --jobs or a larger --bound`,
   });
 }
+
+/** What became of the promise within the time: nothing yet, `{}`, or what it was rejected with. */
+export async function withinMs(promise: Promise<void>, ms: number): Promise<{ readonly thrown?: unknown } | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms);
+  });
+  try {
+    return await Promise.race([promise.then(() => ({}), (thrown: unknown) => ({ thrown })), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -4,7 +4,7 @@ import { HarnessError, messageOf } from "../core/errors.js";
 import type { MonitorStream, StreamEnd, StreamEvent } from "../core/stream.js";
 import { fail, notApplicable } from "../core/verdict.js";
 import { type WebSocketConnection, type WebSocketConnectionOptions, type WebSocketEnd } from "../wire/websocket-connection.js";
-import { opcodes, type Frame } from "../wire/websocket-frames.js";
+import { opcodes } from "../wire/websocket-frames.js";
 import { upgrade, type UpgradeOptions, type UpgradeOutcome, type UpgradeResponse } from "../wire/websocket-upgrade.js";
 import { WireError } from "../wire/wire-error.js";
 import { describeEnd, oneLine, type Conversation } from "./conversation.js";
@@ -293,5 +293,3 @@ export async function awaitRefusal(session: Session, exchange: WebSocketExchange
 export function describeExchange(exchange: WebSocketExchange): string {
   return exchange.conversation.end === undefined ? "open" : describeEnd(exchange.conversation.end);
 }
-
-export type { Frame };
