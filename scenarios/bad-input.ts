@@ -22,7 +22,7 @@ export const badInputChecks: readonly Check[] = [
     requirement: "Text that is no JSON ends the stream visibly: not with Close 1000, and not in silence.",
     clause: "monitor design: a receive error is an error; Goa's generated server returns it from Recv",
     why: "A client that sends rubbish must learn so; a clean end tells it that all went well.",
-    exchange: ["C → S  {\"min_level\":", "S → C  Close 1007 (or another, not 1000)"],
+    exchange: ['C → S  {"min_level":', "S → C  Close 1007 (or another, not 1000)"],
     causes: { Go: "`if err != nil { return nil }` in the reading loop: every error looks like EOF.", Python: "`except Exception: break`." },
     needs: ["wire"],
     async run(session) {
@@ -39,11 +39,16 @@ export const badInputChecks: readonly Check[] = [
     id: "bad-input/invalid-filter",
     on: both,
     level: "must",
-    requirement: "A filter that the contract calls invalid is refused as the contract says, first on a stream and in mid-stream alike; a valid one beside it is not.",
+    requirement:
+      "A filter that the contract calls invalid is refused as the contract says, first on a stream and in mid-stream alike; a valid one beside it is not.",
     clause: "gRPC status codes: INVALID_ARGUMENT; RFC 6455 §7.4.1 (1007, 1008); monitor design",
     why: "A filter with a typing error that is silently ignored, or replaced by a default, shows the wrong entries with nothing to tell.",
     exchange: ["C → S  filter with an unknown level", "S → C  INVALID_ARGUMENT   |   Close 1007 or 1008"],
-    causes: { any: "Unknown values are mapped to a default.", Go: "A missing map key gives the zero value: the lowest level.", Python: "`LEVELS.get(name, 0)`." },
+    causes: {
+      any: "Unknown values are mapped to a default.",
+      Go: "A missing map key gives the zero value: the lowest level.",
+      Python: "`LEVELS.get(name, 0)`.",
+    },
     async run(session) {
       const invalids = session.role("invalid");
       for (const invalid of invalids) {
@@ -146,7 +151,8 @@ export const badInputChecks: readonly Check[] = [
     id: "bad-input/ws-bad-frames",
     on: ws,
     level: "must",
-    requirement: "Frames that the protocol forbids (reserved bits, reserved opcodes, fragmented or oversized control frames, an orphan continuation) fail the connection: Close 1002, or a drop.",
+    requirement:
+      "Frames that the protocol forbids (reserved bits, reserved opcodes, fragmented or oversized control frames, an orphan continuation) fail the connection: Close 1002, or a drop.",
     clause: "RFC 6455 §5.2, §5.4, §5.5",
     why: "What is not refused is guessed, and two guesses on one wire are two streams.",
     exchange: ["C → S  a forbidden frame", "S → C  Close 1002 (or TCP drop)"],
@@ -252,7 +258,8 @@ export const badInputChecks: readonly Check[] = [
     id: "bad-input/grpc-unknown-encoding",
     on: grpc,
     level: "must",
-    requirement: "A message in an encoding that the server does not know is answered with UNIMPLEMENTED; a compressed flag without an encoding with a status other than OK.",
+    requirement:
+      "A message in an encoding that the server does not know is answered with UNIMPLEMENTED; a compressed flag without an encoding with a status other than OK.",
     clause: "gRPC over HTTP/2, Compression; gRPC compression specification",
     why: "Bytes of an unknown encoding that are read as plain give a filter that nobody sent.",
     exchange: ["C → S  HEADERS grpc-encoding: halfclose, DATA flag 1", "S → C  grpc-status 12"],
@@ -314,10 +321,22 @@ function badFrames(payload: Uint8Array): readonly { readonly what: string; reado
     { what: "a text frame with RSV2 and RSV3 set", frames: [{ opcode: text, payload, rsv: 3 }] },
     { what: "a frame with the reserved opcode 3", frames: [{ opcode: 3, payload }] },
     { what: "a frame with the reserved opcode 11", frames: [{ opcode: 11, payload: "" }] },
-    { what: "a fragmented ping", frames: [{ opcode: opcodes.ping, payload: "a", fin: false }, { opcode: opcodes.continuation, payload: "b" }] },
+    {
+      what: "a fragmented ping",
+      frames: [
+        { opcode: opcodes.ping, payload: "a", fin: false },
+        { opcode: opcodes.continuation, payload: "b" },
+      ],
+    },
     { what: "a ping of 126 bytes", frames: [{ opcode: opcodes.ping, payload: Buffer.alloc(126, 0x61) }] },
     { what: "a continuation without a message to continue", frames: [{ opcode: opcodes.continuation, payload }] },
-    { what: "a new message inside a fragmented one", frames: [{ opcode: text, payload: "{", fin: false }, { opcode: text, payload: "}" }] },
+    {
+      what: "a new message inside a fragmented one",
+      frames: [
+        { opcode: text, payload: "{", fin: false },
+        { opcode: text, payload: "}" },
+      ],
+    },
   ];
 }
 

@@ -23,7 +23,11 @@ export const cancellationChecks: readonly Check[] = [
     clause: "gRPC over HTTP/2, Errors: CANCEL; RFC 9113 §5.4.2; monitor design: cancel releases it",
     why: "A stream that goes on after its client has left is a leak of a task, its buffers and its subscription.",
     exchange: ["S → C  DATA entries", "C → S  RST_STREAM CANCEL", "S       the stream is released"],
-    causes: { any: "The send loop does not look at the call's context.", Python: "A bare `except` swallows CancelledError.", Node: "The `cancelled` event has no listener." },
+    causes: {
+      any: "The send loop does not look at the call's context.",
+      Python: "A bare `except` swallows CancelledError.",
+      Node: "The `cancelled` event has no listener.",
+    },
     needs: ["wire", "probe"],
     exclusive: true,
     async run(session) {
@@ -111,7 +115,10 @@ export const cancellationChecks: readonly Check[] = [
       }
       requireInOrder(session, sibling.conversation);
       if (sibling.conversation.end !== undefined || connection.goaway !== undefined) {
-        fail("the other stream and the connection go on", connection.goaway === undefined ? describeEnd(sibling.conversation.end as NonNullable<typeof sibling.conversation.end>) : "the server sent GOAWAY");
+        fail(
+          "the other stream and the connection go on",
+          connection.goaway === undefined ? describeEnd(sibling.conversation.end as NonNullable<typeof sibling.conversation.end>) : "the server sent GOAWAY",
+        );
       }
     },
   },
@@ -119,11 +126,15 @@ export const cancellationChecks: readonly Check[] = [
     id: "cancellation/grpc-deadline-enforced",
     on: grpc,
     level: "must",
-    requirement: "The server itself ends a call at its deadline, with DEADLINE_EXCEEDED or RST_STREAM CANCEL: before a filter, while idle, under flow and with a backlog.",
+    requirement:
+      "The server itself ends a call at its deadline, with DEADLINE_EXCEEDED or RST_STREAM CANCEL: before a filter, while idle, under flow and with a backlog.",
     clause: "gRPC over HTTP/2, Timeout; gRPC status codes: DEADLINE_EXCEEDED",
     why: "Clients enforce deadlines too, so a server that ignores them seems to work, and keeps every abandoned stream.",
     exchange: ["C → S  HEADERS grpc-timeout: 300m", "C       (no timer of its own)", "S → C  HEADERS grpc-status 4, or RST_STREAM CANCEL"],
-    causes: { any: "A blocking call ignores the context's deadline.", Rust: "tonic parses the header, but a stream that was already returned is not ended by it." },
+    causes: {
+      any: "A blocking call ignores the context's deadline.",
+      Rust: "tonic parses the header, but a stream that was already returned is not ended by it.",
+    },
     needs: ["wire"],
     async run(session) {
       const timeoutMs = 300;
@@ -137,7 +148,10 @@ export const cancellationChecks: readonly Check[] = [
         states.map(async (state) => {
           const { exchange, end, atMs } = await atDeadline(session, timeoutMs, state);
           if (end === undefined) {
-            fail(`the server ends the call within ${session.bounds.endMs} ms after its deadline of ${timeoutMs} ms, ${state.name}`, exchange.conversation.arrivals.length > 0 ? "it goes on" : "silence: it stays open");
+            fail(
+              `the server ends the call within ${session.bounds.endMs} ms after its deadline of ${timeoutMs} ms, ${state.name}`,
+              exchange.conversation.arrivals.length > 0 ? "it goes on" : "silence: it stays open",
+            );
           }
           const byReset = end.source === "reset" && end.resetCode === ERROR_CODE.CANCEL;
           if (end.status === 0) {
@@ -238,7 +252,10 @@ export const cancellationChecks: readonly Check[] = [
           await exchange.conversation.send(session.role("broad")).catch(() => undefined);
           const end = await session.until(() => exchange.end, session.bounds.endMs);
           if (end === undefined) {
-            fail(`the call with grpc-timeout "${grpcTimeout}" is refused within ${session.bounds.endMs} ms`, exchange.conversation.arrivals.length > 0 ? "it runs, with no limit" : "silence: it stays open");
+            fail(
+              `the call with grpc-timeout "${grpcTimeout}" is refused within ${session.bounds.endMs} ms`,
+              exchange.conversation.arrivals.length > 0 ? "it runs, with no limit" : "silence: it stays open",
+            );
           }
           if (end.status === 0) {
             fail(`a status other than OK for grpc-timeout "${grpcTimeout}"`, "OK");

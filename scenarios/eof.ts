@@ -50,7 +50,11 @@ export const eofChecks: readonly Check[] = [
     clause: "Goa's generated client takes Close 1000 for io.EOF, anything else for an error; RFC 6455 §7.4.1",
     why: "Without the code (1005), or without a Close frame (1006), the client reports a failure where all went well.",
     exchange: ['C → S  text "null"', "S → C  Close 1000"],
-    causes: { any: "The socket is closed without a code.", Node: "`ws.close()` sends an empty Close frame: 1005 at the client.", Go: "`conn.Close()` ends TCP without a Close frame: 1006." },
+    causes: {
+      any: "The socket is closed without a code.",
+      Node: "`ws.close()` sends an empty Close frame: 1005 at the client.",
+      Go: "`conn.Close()` ends TCP without a Close frame: 1006.",
+    },
     needs: ["wire"],
     dependsOn: ["eof/ws-null-line-ends", "eof/ws-bare-null-ends"],
     async run(session) {
@@ -75,7 +79,10 @@ export const eofChecks: readonly Check[] = [
     clause: "RFC 6455 §7.1.1, §7.1.7; monitor design: the end releases the stream",
     why: "A socket that is never closed is a file descriptor lost for each stream that ended well.",
     exchange: ['C → S  text "null"', "S → C  Close 1000", "C → S  Close 1000   (or nothing)", "S → C  FIN"],
-    causes: { Go: "Goa's upgraded connection is closed by stream.Close only: a service that just returns leaks it.", any: "The server waits for the client's Close without a timer." },
+    causes: {
+      Go: "Goa's upgraded connection is closed by stream.Close only: a service that just returns leaks it.",
+      any: "The server waits for the client's Close without a timer.",
+    },
     needs: ["wire"],
     dependsOn: ["eof/ws-null-line-ends"],
     async run(session) {
@@ -88,7 +95,10 @@ export const eofChecks: readonly Check[] = [
         const close = await awaitClose(session, exchange);
         const boundMs = session.bounds.endMs + 200;
         if ((await session.until(() => exchange.tcpEnd, boundMs)) === undefined) {
-          fail(`TCP is closed within ${boundMs} ms after the Close frame${autoCloseReply ? "" : ", although the client did not answer it"}`, `the socket is still open (Close ${close.code ?? "without code"} came)`);
+          fail(
+            `TCP is closed within ${boundMs} ms after the Close frame${autoCloseReply ? "" : ", although the client did not answer it"}`,
+            `the socket is still open (Close ${close.code ?? "without code"} came)`,
+          );
         }
       }
     },
@@ -128,7 +138,8 @@ export const eofChecks: readonly Check[] = [
     id: "eof/ws-null-lookalikes",
     on: ws,
     level: "must",
-    requirement: 'Frames that only look like `null` (`"null"`, `[null]`, an object with null values, a filter with the text null in it) do not end the stream as if it had been asked to.',
+    requirement:
+      'Frames that only look like `null` (`"null"`, `[null]`, an object with null values, a filter with the text null in it) do not end the stream as if it had been asked to.',
     clause: "RFC 8259 §3; monitor design: a null-valued field is an absent field, a scalar or an array is refused",
     why: "A filter for the word null is a filter; a clean end in answer to it loses the stream without a reason.",
     exchange: ['C → S  {"min_level":null}', "S → C  entries (an absent field)", 'C → S  "null"', "S → C  Close ≠ 1000, or the stream lives"],
@@ -198,7 +209,10 @@ export const eofChecks: readonly Check[] = [
     clause: "gRPC over HTTP/2, Requests: EOS may come on an empty DATA frame",
     why: "It is how every gRPC client half-closes after its last message.",
     exchange: ["C → S  DATA filter", "S → C  DATA entries", "C → S  DATA (empty) END_STREAM", "S → C  HEADERS grpc-status 0, END_STREAM"],
-    causes: { any: "The end of the request is taken for nothing, and the server waits for a reset.", Go: "io.EOF from Recv ends the reader but not the sender." },
+    causes: {
+      any: "The end of the request is taken for nothing, and the server waits for a reset.",
+      Go: "io.EOF from Recv ends the reader but not the sender.",
+    },
     needs: ["wire"],
     dependsOn: ["first-filter/takes-effect"],
     async run(session) {
@@ -270,7 +284,10 @@ export const eofChecks: readonly Check[] = [
     clause: "gRPC interop test empty_stream; monitor design: half-close ends the stream",
     why: "A client that changes its mind must not leave a stream behind.",
     exchange: ["C → S  open", "C → S  end", "S → C  clean end"],
-    causes: { any: "The handler waits for a first filter before it looks for anything else.", Go: "The error of the first Recv is returned as it is: io.EOF becomes UNKNOWN." },
+    causes: {
+      any: "The handler waits for a first filter before it looks for anything else.",
+      Go: "The error of the first Recv is returned as it is: io.EOF becomes UNKNOWN.",
+    },
     async run(session) {
       const conversation = await session.open();
       await conversation.halfClose();
@@ -339,7 +356,10 @@ export const eofChecks: readonly Check[] = [
         requireAllMatch(conversation, a);
         requireInOrder(session, conversation);
         if (produced.kind === "produced") {
-          requirePrefix(conversation.arrivals.map((arrival) => arrival.token), produced.tokens);
+          requirePrefix(
+            conversation.arrivals.map((arrival) => arrival.token),
+            produced.tokens,
+          );
         }
       }
     },
@@ -357,7 +377,10 @@ async function nullEnds(session: Session, text: string): Promise<void> {
     await exchange.connection.sendText(text);
     const end = await session.until(() => exchange.conversation.end, session.bounds.endMs);
     if (end === undefined) {
-      fail(`the stream ends within ${session.bounds.endMs} ms after ${JSON.stringify(text)}`, wanted === text ? "it is still open" : "it is still open: only another form of null ends it");
+      fail(
+        `the stream ends within ${session.bounds.endMs} ms after ${JSON.stringify(text)}`,
+        wanted === text ? "it is still open" : "it is still open: only another form of null ends it",
+      );
     }
     if (end.kind === "rejected") {
       fail(`a clean end after ${JSON.stringify(text)}`, describeEnd(end));

@@ -255,7 +255,10 @@ export const filterUpdateChecks: readonly Check[] = [
     clause: "monitor design: live delivery, no replay",
     why: "A filter that reaches back shows entries as if they had just been written, and some of them twice.",
     exchange: ["C → S  filter A", "       entries that only B lets through are written", "C → S  filter B", "S → C  none of those; later ones"],
-    causes: { any: "Entries are queued unfiltered and matched when they are sent, or a new filter starts with a look at recent entries.", Go: "A buffered channel of all entries per stream, with the match in the send loop." },
+    causes: {
+      any: "Entries are queued unfiltered and matched when they are sent, or a new filter starts with a look at recent entries.",
+      Go: "A buffered channel of all entries per stream, with the match in the send loop.",
+    },
     dependsOn: ["filter-updates/takes-effect"],
     needs: ["producer"],
     async run(session) {
@@ -324,7 +327,10 @@ export const filterUpdateChecks: readonly Check[] = [
       }
       const over = spans.filter((span) => span > 250);
       if (over.length > 2) {
-        fail("a new filter shows, and the old one stops, within 250 ms", `${over.length / 2 >= 1 ? Math.ceil(over.length / 2) : 1} of ${spans.length / 2} updates took longer, up to ${Math.round(Math.max(...spans))} ms`);
+        fail(
+          "a new filter shows, and the old one stops, within 250 ms",
+          `${over.length / 2 >= 1 ? Math.ceil(over.length / 2) : 1} of ${spans.length / 2} updates took longer, up to ${Math.round(Math.max(...spans))} ms`,
+        );
       }
     },
   },
@@ -387,12 +393,14 @@ async function requireNoReachBack(session: Session, backlog: boolean): Promise<v
     await session.settle(100);
     conversation.resume();
   }
-  const shown = await session.effect(conversation, b, { unless: [a], since: 0, boundMs: session.bounds.applyMs * (backlog ? 3 : 1) }).catch((thrown: unknown) => {
-    if (backlog && conversation.end !== undefined && conversation.end.kind !== "completed") {
-      return undefined;
-    }
-    throw thrown;
-  });
+  const shown = await session
+    .effect(conversation, b, { unless: [a], since: 0, boundMs: session.bounds.applyMs * (backlog ? 3 : 1) })
+    .catch((thrown: unknown) => {
+      if (backlog && conversation.end !== undefined && conversation.end.kind !== "completed") {
+        return undefined;
+      }
+      throw thrown;
+    });
   if (shown === undefined) {
     return;
   }
@@ -401,7 +409,10 @@ async function requireNoReachBack(session: Session, backlog: boolean): Promise<v
   if (early !== undefined) {
     conversation.accuse(early, `was written before "${b.name}" was sent`);
     const judge = backlog ? warn : fail;
-    judge(`no entry that was written before the filter "${b.name}" was sent`, `${JSON.stringify(early.entry)} came${backlog ? ", after the reader had paused" : ""}`);
+    judge(
+      `no entry that was written before the filter "${b.name}" was sent`,
+      `${JSON.stringify(early.entry)} came${backlog ? ", after the reader had paused" : ""}`,
+    );
   }
   conversation.cancel();
 }

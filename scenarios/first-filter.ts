@@ -134,7 +134,10 @@ export const firstFilterChecks: readonly Check[] = [
         const came = new Set(conversation.arrivals.map((arrival) => arrival.token));
         for (const { draft, token } of wanted) {
           if (!came.has(token)) {
-            fail(`with the filter ${JSON.stringify(variant.filter.messages.at(-1))}, the entry ${JSON.stringify(draft)}`, "it did not come, although a later one did");
+            fail(
+              `with the filter ${JSON.stringify(variant.filter.messages.at(-1))}, the entry ${JSON.stringify(draft)}`,
+              "it did not come, although a later one did",
+            );
           }
         }
         conversation.cancel();
@@ -154,7 +157,9 @@ export const firstFilterChecks: readonly Check[] = [
     dependsOn: ["first-filter/takes-effect", "filter-updates/takes-effect"],
     async run(session) {
       const [a] = session.role("disjoint");
-      const rule = session.contract.matchRules?.find((candidate) => candidate.rule === "one-of" && a.messages.some((message) => Array.isArray(message[candidate.filter])));
+      const rule = session.contract.matchRules?.find(
+        (candidate) => candidate.rule === "one-of" && a.messages.some((message) => Array.isArray(message[candidate.filter])),
+      );
       if (rule === undefined) {
         notApplicable("the contract has no list of wanted values");
       }
@@ -226,7 +231,7 @@ export const firstFilterChecks: readonly Check[] = [
     exchange: ["C → S  filter", "S → C  entries, each whole"],
     causes: {
       any: "A field is omitted when it is empty or zero (`omitempty`), or an entry is built from a partial record.",
-      Go: "`json:\",omitempty\"` on a required field.",
+      Go: '`json:",omitempty"` on a required field.',
     },
     dependsOn: ["first-filter/takes-effect"],
     async run(session) {
@@ -265,12 +270,16 @@ export const firstFilterChecks: readonly Check[] = [
       await session.settle(100);
       await session.barrier(other);
       await awaitQuietly(session, 50);
-      requireSilence(conversation.arrivals.length + conversation.violations.length, conversation.end === undefined ? undefined : describeEnd(conversation.end), () => {
-        const first = conversation.arrivals[0];
-        if (first !== undefined) {
-          conversation.accuse(first, "does not match the filter");
-        }
-      });
+      requireSilence(
+        conversation.arrivals.length + conversation.violations.length,
+        conversation.end === undefined ? undefined : describeEnd(conversation.end),
+        () => {
+          const first = conversation.arrivals[0];
+          if (first !== undefined) {
+            conversation.accuse(first, "does not match the filter");
+          }
+        },
+      );
       await session.change(conversation, broad);
     },
   },

@@ -84,7 +84,12 @@ export const flowControlChecks: readonly Check[] = [
     clause: "monitor design: every matching entry is delivered once, or the stream is ended; never silently thinned",
     why: "An entry dropped without a word is the one that explained the incident.",
     exchange: ["C       stops reading", "       entries are written", "C       reads again", "S → C  all of them, in order (or an error after a prefix)"],
-    causes: { any: "A full queue drops, in silence, the oldest or the newest.", Go: "`select { case ch <- entry: default: }`.", Rust: "A lagging `broadcast` receiver skips: RecvError::Lagged is ignored.", Node: "`if (ws.bufferedAmount > limit) return;`." },
+    causes: {
+      any: "A full queue drops, in silence, the oldest or the newest.",
+      Go: "`select { case ch <- entry: default: }`.",
+      Rust: "A lagging `broadcast` receiver skips: RecvError::Lagged is ignored.",
+      Node: "`if (ws.bufferedAmount > limit) return;`.",
+    },
     dependsOn: ["first-filter/takes-effect"],
     needs: ["producer"],
     exclusive: true,
@@ -95,7 +100,12 @@ export const flowControlChecks: readonly Check[] = [
       const [a, b] = session.role("disjoint");
       const conversation = await session.flowing(a);
       conversation.pause();
-      const tokens = await floodBlocked(session, a, b, session.context.patient ? { bytes: 12 * 1024 * 1024, entries: 16_000, forMs: 2500 } : { bytes: 5 * 1024 * 1024, entries: 6000 });
+      const tokens = await floodBlocked(
+        session,
+        a,
+        b,
+        session.context.patient ? { bytes: 12 * 1024 * 1024, entries: 16_000, forMs: 2500 } : { bytes: 5 * 1024 * 1024, entries: 6000 },
+      );
       await session.settle(100);
       conversation.resume();
       const last = tokens.at(-1);
@@ -105,7 +115,10 @@ export const flowControlChecks: readonly Check[] = [
       const found = await arrivalOf(session, conversation, last, session.bounds.applyMs * 5);
       if (found === undefined && conversation.end === undefined) {
         const came = conversation.arrivals.filter((arrival) => arrival.token !== undefined && tokens.includes(arrival.token)).length;
-        fail(`all ${tokens.length} entries, or an end by the server`, `the last did not come within ${session.bounds.applyMs * 5} ms: ${came} came, and the stream is open`);
+        fail(
+          `all ${tokens.length} entries, or an end by the server`,
+          `the last did not come within ${session.bounds.applyMs * 5} ms: ${came} came, and the stream is open`,
+        );
       }
       if (conversation.end?.kind === "completed") {
         fail("an error to a reader that was too slow", `a clean end: ${conversation.end.native}`);
@@ -122,7 +135,11 @@ export const flowControlChecks: readonly Check[] = [
     clause: "monitor design: a bounded buffer, then an end",
     why: "One client that sleeps must not be able to take the server down.",
     exchange: ["C       stops reading", "       many entries are written", "S       its memory grows by much less, or the stream ends"],
-    causes: { Node: "`ws.send` and `call.write` buffer without limit, and their answers are ignored.", any: "The queue of a subscriber has no bound.", Python: "`asyncio.Queue()` without maxsize." },
+    causes: {
+      Node: "`ws.send` and `call.write` buffer without limit, and their answers are ignored.",
+      any: "The queue of a subscriber has no bound.",
+      Python: "`asyncio.Queue()` without maxsize.",
+    },
     needs: ["producer", "probe"],
     exclusive: true,
     dependsOn: ["first-filter/takes-effect"],
@@ -156,7 +173,10 @@ export const flowControlChecks: readonly Check[] = [
         }
         session.note(`${Math.round(more / 1048576)} MiB more with ${count} readers that do not read`);
         if (attempt === 1) {
-          fail(`less than ${Math.round((bytes * count * 0.6) / 1048576)} MiB more memory for ${count} readers that miss ${bytes / 1048576} MiB each, or their end`, `${Math.round(more / 1048576)} MiB more than without them, twice in a row`);
+          fail(
+            `less than ${Math.round((bytes * count * 0.6) / 1048576)} MiB more memory for ${count} readers that miss ${bytes / 1048576} MiB each, or their end`,
+            `${Math.round(more / 1048576)} MiB more than without them, twice in a row`,
+          );
         }
       }
     },
@@ -169,7 +189,10 @@ export const flowControlChecks: readonly Check[] = [
     clause: "monitor design: streams are independent",
     why: "The slowest client must not set the pace for everyone.",
     exchange: ["C1      stops reading", "       entries are written", "S → C2  all entries, in time"],
-    causes: { any: "The log is written to each subscriber in turn and waits for each; or one lock is held over a send.", Go: "An unbuffered channel per subscriber, sent to under a mutex." },
+    causes: {
+      any: "The log is written to each subscriber in turn and waits for each; or one lock is held over a send.",
+      Go: "An unbuffered channel per subscriber, sent to under a mutex.",
+    },
     needs: ["producer"],
     dependsOn: ["first-filter/takes-effect"],
     exclusive: true,
@@ -219,7 +242,10 @@ export const flowControlChecks: readonly Check[] = [
         if (hidden !== undefined) {
           const again = await writtenUnderOld(session, bytes, session.bounds.applyMs);
           if (again !== undefined && again !== "overflow") {
-            fail(`a filter that is sent while the server's sends are blocked holds within ${session.bounds.applyMs} ms`, `an entry written later than that still passed the old filter: ${again}`);
+            fail(
+              `a filter that is sent while the server's sends are blocked holds within ${session.bounds.applyMs} ms`,
+              `an entry written later than that still passed the old filter: ${again}`,
+            );
           }
         }
       }
@@ -259,9 +285,17 @@ export const flowControlChecks: readonly Check[] = [
           const boundMs = session.bounds.endMs;
           await exchange.connection.sendPing(payload);
           session.note(`ping ${n + 1}`);
-          const pong = await session.until(() => exchange.pongs.find((seen) => Buffer.from(seen.payload).equals(payload)) ?? (exchange.conversation.end === undefined ? undefined : ("ended" as const)), boundMs);
+          const pong = await session.until(
+            () =>
+              exchange.pongs.find((seen) => Buffer.from(seen.payload).equals(payload)) ??
+              (exchange.conversation.end === undefined ? undefined : ("ended" as const)),
+            boundMs,
+          );
           if (pong === undefined || pong === "ended") {
-            fail(`a pong with the ping's payload within ${boundMs} ms`, pong === "ended" ? "the stream ended" : `none; ${exchange.conversation.arrivals.length} entries came`);
+            fail(
+              `a pong with the ping's payload within ${boundMs} ms`,
+              pong === "ended" ? "the stream ended" : `none; ${exchange.conversation.arrivals.length} entries came`,
+            );
           }
           await session.settle(10);
         }
@@ -296,7 +330,9 @@ export const flowControlChecks: readonly Check[] = [
       if (end === undefined) {
         fail(`a clean end within ${boundMs} ms after reading went on`, "the stream is still open");
       }
-      const overflow = session.contract.semantics.overflow === "end" && (end.kind === "lost" || (end.kind === "rejected" && (session.transport === "grpc" ? end.code === 8 : [1008, 1013].includes(end.code))));
+      const overflow =
+        session.contract.semantics.overflow === "end" &&
+        (end.kind === "lost" || (end.kind === "rejected" && (session.transport === "grpc" ? end.code === 8 : [1008, 1013].includes(end.code))));
       if (overflow) {
         unproven("a buffer that holds what was written while the reader paused: the server ended the slow reader");
       }
@@ -327,7 +363,10 @@ export const flowControlChecks: readonly Check[] = [
           return;
         }
       }
-      fail(`a median of at most ${budgetMs} ms from writing an entry to receiving it`, Math.min(...medians) === Infinity ? "most of the entries never came" : `${Math.min(...medians).toFixed(1)} ms, the best of 5 runs`);
+      fail(
+        `a median of at most ${budgetMs} ms from writing an entry to receiving it`,
+        Math.min(...medians) === Infinity ? "most of the entries never came" : `${Math.min(...medians).toFixed(1)} ms, the best of 5 runs`,
+      );
     },
   },
 ];
@@ -409,7 +448,12 @@ function requirePrefixOf(conversation: Conversation, tokens: readonly string[], 
     }
     if (index !== expected) {
       conversation.accuse(arrival, index < expected ? "came a second time" : "came after a gap");
-      fail(`${whole ? "all entries" : "a prefix of the entries"}, without gaps or duplicates`, index < expected ? `entry ${index + 1} of ${tokens.length} came twice` : `entry ${expected + 1} of ${tokens.length} is missing: entry ${index + 1} came in its place`);
+      fail(
+        `${whole ? "all entries" : "a prefix of the entries"}, without gaps or duplicates`,
+        index < expected
+          ? `entry ${index + 1} of ${tokens.length} came twice`
+          : `entry ${expected + 1} of ${tokens.length} is missing: entry ${index + 1} came in its place`,
+      );
     }
     expected += 1;
   }

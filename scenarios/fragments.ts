@@ -68,7 +68,11 @@ export const fragmentChecks: readonly Check[] = [
         const size = Math.ceil(payload.length / pieces);
         const since = exchange.conversation.arrivals.length;
         for (let at = 0; at < payload.length; at += size) {
-          await exchange.connection.sendFrame({ opcode: at === 0 ? opcode : opcodes.continuation, payload: payload.subarray(at, at + size), fin: at + size >= payload.length });
+          await exchange.connection.sendFrame({
+            opcode: at === 0 ? opcode : opcodes.continuation,
+            payload: payload.subarray(at, at + size),
+            fin: at + size >= payload.length,
+          });
           if (at === 0) {
             await exchange.connection.sendPing("between");
           }

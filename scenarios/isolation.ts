@@ -19,7 +19,12 @@ export const isolationChecks: readonly Check[] = [
     clause: "monitor design: a filter belongs to its stream",
     why: "One user's filter must never decide what another user sees.",
     exchange: ["C1 → S filter A, C2 → S filter B, …", "S → C1 only A, S → C2 only B, …"],
-    causes: { any: "The filter is kept by the service, in a variable of the module, or under a key that several streams share.", Go: "A field of the service struct.", Java: "A singleton bean with state.", Node: "A `let filter` outside the handler." },
+    causes: {
+      any: "The filter is kept by the service, in a variable of the module, or under a key that several streams share.",
+      Go: "A field of the service struct.",
+      Java: "A singleton bean with state.",
+      Node: "A `let filter` outside the handler.",
+    },
     dependsOn: ["first-filter/entries-match"],
     async run(session) {
       await requireIsolation(session, await Promise.all(spread(session, 24).map(async (filter) => ({ filter, conversation: await session.open({ filter }) }))));
@@ -66,7 +71,11 @@ export const isolationChecks: readonly Check[] = [
     clause: "monitor design: a stream carries the entries that match its filter",
     why: "A log is broadcast; a queue that gives each entry to one reader splits it among the users.",
     exchange: ["C1, C2, C3 → S  broad filter", "       an entry is written", "S → C1, C2, C3  the entry"],
-    causes: { Go: "All streams receive from one channel: each value goes to one of them.", Node: "A consumer group, or `once` for `on`.", Rust: "An mpsc queue where a broadcast one was meant." },
+    causes: {
+      Go: "All streams receive from one channel: each value goes to one of them.",
+      Node: "A consumer group, or `once` for `on`.",
+      Rust: "An mpsc queue where a broadcast one was meant.",
+    },
     dependsOn: ["first-filter/takes-effect"],
     async run(session) {
       const broad = session.role("broad");
@@ -83,7 +92,10 @@ export const isolationChecks: readonly Check[] = [
       for (const stream of streams) {
         if ((await arrivalOf(session, stream, last)) === undefined) {
           const came = stream.arrivals.filter((arrival) => arrival.token !== undefined && produced.tokens.includes(arrival.token)).length;
-          fail(`all ${produced.tokens.length} entries on each of ${streams.length} streams`, `stream ${stream.label} got ${came} of them${stream.end === undefined ? "" : ` and ended: ${describeEnd(stream.end)}`}`);
+          fail(
+            `all ${produced.tokens.length} entries on each of ${streams.length} streams`,
+            `stream ${stream.label} got ${came} of them${stream.end === undefined ? "" : ` and ended: ${describeEnd(stream.end)}`}`,
+          );
         }
         requireTokensInOrder(stream, produced.tokens);
       }
@@ -116,7 +128,10 @@ export const isolationChecks: readonly Check[] = [
       const broad = session.role("broad");
       const over = await openGrpc(session, { connection, force: true });
       await over.conversation.send(broad).catch(() => undefined);
-      const answer = await session.until(() => over.end ?? (over.conversation.arrivals.length > 0 || connection.end !== undefined ? true : undefined), session.bounds.applyMs);
+      const answer = await session.until(
+        () => over.end ?? (over.conversation.arrivals.length > 0 || connection.end !== undefined ? true : undefined),
+        session.bounds.applyMs,
+      );
       if (connection.end !== undefined || connection.goaway !== undefined) {
         // RFC 9113 §5.4.1 lets a stream error be taken for one of the connection; that is an answer.
         return;
@@ -125,11 +140,19 @@ export const isolationChecks: readonly Check[] = [
         // A server may queue it until another stream ends.
         held[0]?.conversation.cancel();
         held[1]?.conversation.cancel();
-        const queued = await session.effect(over.conversation, broad, { since: 0 }).then(() => true, () => false);
+        const queued = await session.effect(over.conversation, broad, { since: 0 }).then(
+          () => true,
+          () => false,
+        );
         if (!queued) {
           fail(`stream ${limit + 1} is refused with REFUSED_STREAM, or served once another has ended`, "neither: silence");
         }
-      } else if (over.end !== undefined && over.end.resetCode !== ERROR_CODE.REFUSED_STREAM && over.end.resetCode !== ERROR_CODE.PROTOCOL_ERROR && ![8, 14].includes(over.end.status)) {
+      } else if (
+        over.end !== undefined &&
+        over.end.resetCode !== ERROR_CODE.REFUSED_STREAM &&
+        over.end.resetCode !== ERROR_CODE.PROTOCOL_ERROR &&
+        ![8, 14].includes(over.end.status)
+      ) {
         fail("RST_STREAM REFUSED_STREAM", describeGrpcEnd(over.end));
       }
       const survivor = held.at(-1);
@@ -174,12 +197,16 @@ export const isolationChecks: readonly Check[] = [
         }
         await session.barrier(mine);
         await session.barrier(other, filter);
-        const tokensOf = (conversation: Conversation): string[] => conversation.arrivals.flatMap((arrival) => (arrival.token !== undefined && produced.tokens.includes(arrival.token) ? [arrival.token] : []));
+        const tokensOf = (conversation: Conversation): string[] =>
+          conversation.arrivals.flatMap((arrival) => (arrival.token !== undefined && produced.tokens.includes(arrival.token) ? [arrival.token] : []));
         const [here, there] = [tokensOf(mine), tokensOf(other)];
         const odd = here.find((token) => !there.includes(token)) ?? there.find((token) => !here.includes(token));
         if (odd !== undefined) {
           const entry = drafts[produced.tokens.indexOf(odd)];
-          fail(`both transports give the same entries for "${filter.name}"`, `${JSON.stringify(entry)} came over ${here.includes(odd) === (session.transport === "grpc") ? "gRPC" : "WebSocket"} only`);
+          fail(
+            `both transports give the same entries for "${filter.name}"`,
+            `${JSON.stringify(entry)} came over ${here.includes(odd) === (session.transport === "grpc") ? "gRPC" : "WebSocket"} only`,
+          );
         }
         mine.cancel();
         other.cancel();
@@ -191,7 +218,9 @@ export const isolationChecks: readonly Check[] = [
 /** Filters for `count` streams: those of the contract that entries can be seen for, in turn. */
 function spread(session: Session, count: number): Filter[] {
   const invalid = new Set(session.contract.roles.invalid.map((entry) => entry.filter));
-  const usable = [...session.role("disjoint"), ...Object.values(session.contract.filters)].filter((filter) => !invalid.has(filter) && filter !== session.contract.roles.silent && session.supply.lacks([filter], []) === undefined);
+  const usable = [...session.role("disjoint"), ...Object.values(session.contract.filters)].filter(
+    (filter) => !invalid.has(filter) && filter !== session.contract.roles.silent && session.supply.lacks([filter], []) === undefined,
+  );
   const distinct = [...new Set(usable)];
   return Array.from({ length: count }, (_, n) => distinct[n % distinct.length] as Filter);
 }

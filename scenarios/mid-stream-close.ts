@@ -23,11 +23,16 @@ export const midStreamCloseChecks: readonly Check[] = [
     id: "mid-stream-close/ws-close-answered",
     on: ws,
     level: "must",
-    requirement: "A Close 1000 from the client is answered with a Close frame (the same code, or 1000) within the bound, under flow, while idle and before any filter.",
+    requirement:
+      "A Close 1000 from the client is answered with a Close frame (the same code, or 1000) within the bound, under flow, while idle and before any filter.",
     clause: "RFC 6455 §5.5.1",
     why: "Without the answer the client reports 1006, an abnormal closure, for its own orderly one.",
     exchange: ["S → C  entries, fast", "C → S  Close 1000", "S → C  Close 1000, then FIN"],
-    causes: { any: "TCP is dropped as soon as a Close frame is read.", Go: "The reader returns on the Close error and the deferred `conn.Close()` runs before the answer is written.", Python: "The answer waits behind a send that is blocked." },
+    causes: {
+      any: "TCP is dropped as soon as a Close frame is read.",
+      Go: "The reader returns on the Close error and the deferred `conn.Close()` runs before the answer is written.",
+      Python: "The answer waits behind a send that is blocked.",
+    },
     needs: ["wire"],
     async run(session) {
       const states: readonly (readonly [string, Filter | undefined])[] = [
@@ -67,7 +72,10 @@ export const midStreamCloseChecks: readonly Check[] = [
     clause: "Goa's generated client: Close writes null and closes the connection",
     why: "This is what each Goa client does; a server that dies of the broken pipe dies of an ordinary end.",
     exchange: ['C1 → S  text "null", FIN or RST', "S → C2  entries go on", "C3 → S  open, filter", "S → C3  entries"],
-    causes: { Node: "An `error` event without a listener (EPIPE, ECONNRESET) ends the process.", Python: "The exception of one task cancels the whole task group." },
+    causes: {
+      Node: "An `error` event without a listener (EPIPE, ECONNRESET) ends the process.",
+      Python: "The exception of one task cancels the whole task group.",
+    },
     needs: ["wire"],
     last: true,
     dependsOn: ["first-filter/takes-effect"],
@@ -213,7 +221,10 @@ export const midStreamCloseChecks: readonly Check[] = [
     clause: "RFC 6455 §7.4.1 (1001: going away); gRPC status codes: UNAVAILABLE; RFC 9113 §6.8 (GOAWAY)",
     why: "Clients reconnect at once on these, and back off or report an error on anything else; every deployment stops a server.",
     exchange: ["       SIGTERM", "S → C  GOAWAY, grpc-status 14   |   Close 1001", "       exit within the bound"],
-    causes: { any: "The process exits on SIGTERM by itself, or waits for streams that never end.", Go: "`GracefulStop` waits for streams; without a timer it never returns." },
+    causes: {
+      any: "The process exits on SIGTERM by itself, or waits for streams that never end.",
+      Go: "`GracefulStop` waits for streams; without a timer it never returns.",
+    },
     last: true,
     async run(session) {
       const { restart } = session.context;
@@ -232,7 +243,8 @@ export const midStreamCloseChecks: readonly Check[] = [
           if (end === undefined) {
             fail(`the ${state} stream ends within ${session.bounds.stopMs} ms after SIGTERM`, "it is still open");
           }
-          const fine = end.kind === "completed" || (end.kind === "rejected" && (session.transport === "grpc" ? end.code === 14 : [1000, 1001, 1012].includes(end.code)));
+          const fine =
+            end.kind === "completed" || (end.kind === "rejected" && (session.transport === "grpc" ? end.code === 14 : [1000, 1001, 1012].includes(end.code)));
           const goaway = session.transport === "grpc" && end.kind === "lost" && /GOAWAY/i.test(end.cause);
           if (!fine && !goaway) {
             fail(session.transport === "grpc" ? "UNAVAILABLE or OK" : "Close 1001 or 1000", `the ${state} stream: ${describeEnd(end)}`);

@@ -13,7 +13,10 @@ export function requireAllMatch(conversation: Conversation, filter: Filter, from
   for (const arrival of conversation.arrivals.slice(from)) {
     if (!filter.matches(arrival.entry)) {
       conversation.accuse(arrival, `does not match "${filter.name}"`);
-      fail(`only entries that match "${filter.name}" (${JSON.stringify(filter.messages.at(-1))})`, `entry #${arrival.index + 1} does not: ${JSON.stringify(arrival.entry)}`);
+      fail(
+        `only entries that match "${filter.name}" (${JSON.stringify(filter.messages.at(-1))})`,
+        `entry #${arrival.index + 1} does not: ${JSON.stringify(arrival.entry)}`,
+      );
     }
   }
 }
@@ -30,7 +33,10 @@ export function requireInOrder(session: Session, conversation: Conversation, fro
     if (previous !== undefined && (sequence < previous || (sequence === previous && entries.order === "increasing"))) {
       const twice = sequence === previous || conversation.arrivals.slice(0, arrival.index).some((earlier) => earlier.sequence === sequence);
       conversation.accuse(arrival, twice ? "came a second time" : "out of order");
-      fail("every entry once, in sequence order", `entry ${String(sequence)} came after entry ${String(previous)}${twice ? ", a second time" : ""} (arrival #${arrival.index + 1})`);
+      fail(
+        "every entry once, in sequence order",
+        `entry ${String(sequence)} came after entry ${String(previous)}${twice ? ", a second time" : ""} (arrival #${arrival.index + 1})`,
+      );
     }
     previous = sequence;
   }
@@ -54,7 +60,10 @@ export function requireTokensInOrder(conversation: Conversation, tokens: readonl
     if (index !== expected) {
       conversation.accuse(arrival, index > expected ? "came before, or instead of, an earlier one" : "came late");
       const missing = index > expected && !laterTokens(conversation, arrival, place).has(expected);
-      fail("all matching entries, in order", `the ${nth(expected + 1)} of ${tokens.length} entries written ${missing ? "never came" : "came out of order"}: the ${nth(index + 1)} came in its place`);
+      fail(
+        "all matching entries, in order",
+        `the ${nth(expected + 1)} of ${tokens.length} entries written ${missing ? "never came" : "came out of order"}: the ${nth(index + 1)} came in its place`,
+      );
     }
     expected += 1;
   }

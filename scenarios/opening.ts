@@ -53,7 +53,9 @@ export const openingChecks: readonly Check[] = [
       for (const version of ["8", "99"]) {
         const outcome = await performUpgrade(session, { version });
         requireRefused(outcome, `version ${version}`);
-        const named = outcome.response.headers.some(([name, value]) => name.toLowerCase() === "sec-websocket-version" && value.split(",").some((token) => token.trim() === "13"));
+        const named = outcome.response.headers.some(
+          ([name, value]) => name.toLowerCase() === "sec-websocket-version" && value.split(",").some((token) => token.trim() === "13"),
+        );
         if (!named) {
           fail("Sec-WebSocket-Version: 13 in the refusal", `HTTP ${outcome.response.status} without it`);
         }
@@ -220,7 +222,14 @@ export const openingChecks: readonly Check[] = [
       await session.until(() => exchange.headers ?? exchange.end, session.bounds.endMs);
       const status = exchange.headers === undefined ? undefined : headerValue(exchange.headers.list, ":status");
       if (status !== "415") {
-        fail(":status 415", exchange.end === undefined && status === undefined ? "no answer" : status === undefined ? describeGrpcEnd(exchange.end as NonNullable<typeof exchange.end>) : `:status ${status}${exchange.end === undefined ? "" : `, ${describeGrpcEnd(exchange.end)}`}`);
+        fail(
+          ":status 415",
+          exchange.end === undefined && status === undefined
+            ? "no answer"
+            : status === undefined
+              ? describeGrpcEnd(exchange.end as NonNullable<typeof exchange.end>)
+              : `:status ${status}${exchange.end === undefined ? "" : `, ${describeGrpcEnd(exchange.end)}`}`,
+        );
       }
     },
   },

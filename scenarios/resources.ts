@@ -16,7 +16,10 @@ export const resourceChecks: readonly Check[] = [
     clause: "monitor design: end and cancel release the stream",
     why: "A leak of one stream in a hundred is found by nobody but the pager.",
     exchange: ["C → S  open, filter, end   (many times)", "S       as many open streams as before"],
-    causes: { any: "One of the ways to end (clean end, cancel, error) does not remove the subscription.", Node: "A listener is added per stream and removed on one of its events only." },
+    causes: {
+      any: "One of the ways to end (clean end, cancel, error) does not remove the subscription.",
+      Node: "A listener is added per stream and removed on one of its events only.",
+    },
     needs: ["probe"],
     exclusive: true,
     async run(session) {
@@ -27,7 +30,9 @@ export const resourceChecks: readonly Check[] = [
       let done = 0;
       // A target that takes its time shows with fewer what it keeps.
       for (const untilMs = performance.now() + 20_000; done < total && performance.now() < untilMs; done += batch) {
-        const ended = await Promise.all(Array.from({ length: batch }, (_, n) => openAndEnd(session, ends ? ((["end", "cancel", "early"] as const)[n % 3] ?? "end") : "cancel")));
+        const ended = await Promise.all(
+          Array.from({ length: batch }, (_, n) => openAndEnd(session, ends ? ((["end", "cancel", "early"] as const)[n % 3] ?? "end") : "cancel")),
+        );
         // A server that does not end a stream is found out elsewhere; what is asked here is what it keeps.
         ends &&= !ended.includes(false);
       }
@@ -42,7 +47,11 @@ export const resourceChecks: readonly Check[] = [
     clause: "monitor design: an idle stream waits",
     why: "A loop that spins while it waits burns a core for each stream; it shows on the bill, and in nobody's test.",
     exchange: ["C → S  open   (no filter)", "C → S  open, filter that matches nothing", "S       less than half a core more than without them"],
-    causes: { Go: "`select` with a `default` branch in a `for` loop, and nothing in it that blocks.", Python: "`while True: await asyncio.sleep(0)`.", any: "Polling without a pause." },
+    causes: {
+      Go: "`select` with a `default` branch in a `for` loop, and nothing in it that blocks.",
+      Python: "`while True: await asyncio.sleep(0)`.",
+      any: "Polling without a pause.",
+    },
     needs: ["probe"],
     exclusive: true,
     async run(session) {
@@ -80,7 +89,11 @@ export const resourceChecks: readonly Check[] = [
     clause: "RFC 9113 §10.5, RFC 6455 §10.4",
     why: "Connections that say nothing cost a descriptor each; without a timer a handful of clients exhausts them.",
     exchange: ["C → S  (TCP, then nothing)", "S → C  FIN or RST within 5 s"],
-    causes: { Go: "`http.Server` without ReadHeaderTimeout; grpc-go's connection timeout is 120 s.", Node: "`headersTimeout` is 60 s by default.", any: "No timer until the first request." },
+    causes: {
+      Go: "`http.Server` without ReadHeaderTimeout; grpc-go's connection timeout is 120 s.",
+      Node: "`headersTimeout` is 60 s by default.",
+      any: "No timer until the first request.",
+    },
     slow: true,
     async run(session) {
       const boundMs = 5000;

@@ -65,7 +65,13 @@ export const robustnessChecks: readonly Check[] = [
       const named = `${host.includes(":") ? `[${host}]` : host}:${port}`;
       const address = { host: relay.host, port: relay.port };
       if (session.transport === "grpc") {
-        const exchange = await openGrpc(session, { connect: { ...address, authority: named, ...(tls === undefined ? {} : { tls: { ...(isIP(host) === 0 ? { servername: tls.servername ?? host } : {}) } }) } });
+        const exchange = await openGrpc(session, {
+          connect: {
+            ...address,
+            authority: named,
+            ...(tls === undefined ? {} : { tls: { ...(isIP(host) === 0 ? { servername: tls.servername ?? host } : {}) } }),
+          },
+        });
         await exchange.conversation.send(a);
         await session.effect(exchange.conversation, a, { since: 0 });
         await session.change(exchange.conversation, b);
@@ -100,7 +106,10 @@ export const robustnessChecks: readonly Check[] = [
       await session.effect(exchange.conversation, broad, { since: 0 });
       const rttMicros = await connection.ping({ withinMs: session.bounds.endMs, opaque: Buffer.from("halfclos") });
       if (rttMicros === undefined) {
-        fail(`PING is acknowledged within ${session.bounds.endMs} ms`, connection.end === undefined ? "no acknowledgement" : `the connection ended: ${connection.end.detail}`);
+        fail(
+          `PING is acknowledged within ${session.bounds.endMs} ms`,
+          connection.end === undefined ? "no acknowledgement" : `the connection ended: ${connection.end.detail}`,
+        );
       }
       connection.sendFrame({ type: 0xbe, flags: 0xff, streamId: 0, payload: Buffer.from("unknown") });
       connection.sendFrame({ type: 0xbf, flags: 0, streamId: exchange.call.stream.id, payload: Buffer.alloc(0) });
@@ -110,7 +119,10 @@ export const robustnessChecks: readonly Check[] = [
       connection.sendFrame({ type: 4, flags: 0, streamId: 0, payload: settings });
       await session.settle(50);
       if (exchange.end !== undefined || connection.end !== undefined || connection.goaway !== undefined) {
-        fail("unknown frames and settings are ignored", connection.goaway === undefined ? (connection.end?.detail ?? "the stream ended") : `GOAWAY with code ${connection.goaway.code}`);
+        fail(
+          "unknown frames and settings are ignored",
+          connection.goaway === undefined ? (connection.end?.detail ?? "the stream ended") : `GOAWAY with code ${connection.goaway.code}`,
+        );
       }
       await session.barrier(exchange.conversation);
     },

@@ -168,7 +168,10 @@ interface Handshake {
   readonly error?: string;
 }
 
-function handshake(session: Session, versions: { readonly minVersion: "TLSv1" | "TLSv1.1" | "TLSv1.2"; readonly maxVersion?: "TLSv1" | "TLSv1.1"; readonly ciphers?: string }): Promise<Handshake> {
+function handshake(
+  session: Session,
+  versions: { readonly minVersion: "TLSv1" | "TLSv1.1" | "TLSv1.2"; readonly maxVersion?: "TLSv1" | "TLSv1.1"; readonly ciphers?: string },
+): Promise<Handshake> {
   const { target } = session;
   return new Promise((resolve) => {
     const socket: TLSSocket = connectTls({
@@ -187,7 +190,9 @@ function handshake(session: Session, versions: { readonly minVersion: "TLSv1" | 
       socket.destroy();
       resolve(result);
     };
-    socket.once("secureConnect", () => settle({ protocol: socket.getProtocol() ?? "unknown", ...(typeof socket.alpnProtocol === "string" ? { alpn: socket.alpnProtocol } : {}) }));
+    socket.once("secureConnect", () =>
+      settle({ protocol: socket.getProtocol() ?? "unknown", ...(typeof socket.alpnProtocol === "string" ? { alpn: socket.alpnProtocol } : {}) }),
+    );
     socket.once("error", (error) => settle({ error: error.message }));
     socket.once("close", () => settle({ error: "the server closed the connection" }));
   });

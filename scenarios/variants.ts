@@ -50,11 +50,19 @@ function variantsOfRule(contract: Contract, rule: MatchRule, base: EntryDraft, t
       return oddStrings.slice(0, 5).map((text) => make({ [rule.filter]: text }, oddStrings));
     case "contains":
     case "prefix":
-      return ["Needle", "näïve ☃ 😀", '"\\', "%s.*"].map((text) => make({ [rule.filter]: text }, [text, text.toLowerCase(), `${text}${text}`, text.slice(0, -1), `before ${text} after`, ...oddStrings.slice(3, 7)]));
+      return ["Needle", "näïve ☃ 😀", '"\\', "%s.*"].map((text) =>
+        make({ [rule.filter]: text }, [text, text.toLowerCase(), `${text}${text}`, text.slice(0, -1), `before ${text} after`, ...oddStrings.slice(3, 7)]),
+      );
   }
 }
 
-function draftWith(options: { readonly base: EntryDraft; readonly token: string; readonly field: string; readonly value: string; readonly filter: Filter }): Variant["drafts"][number] {
+function draftWith(options: {
+  readonly base: EntryDraft;
+  readonly token: string;
+  readonly field: string;
+  readonly value: string;
+  readonly filter: Filter;
+}): Variant["drafts"][number] {
   const { base, token, field, value, filter } = options;
   const fresh = freshToken();
   const text = field === token ? `${value} ${fresh}` : fresh;

@@ -1,4 +1,3 @@
-
 /** A step as written in a scenario file: durations are still text. */
 export type Step =
   | "end"
@@ -8,7 +7,13 @@ export type Step =
   | { readonly send: string | { readonly filter: string; readonly times: number } }
   | { readonly produce: { readonly filter: string; readonly count: number } }
   | { readonly wait: string }
-  | { readonly expect: "applied" | "produced" | { readonly end: "clean"; readonly within: string } | { readonly what: "applied" | "produced"; readonly within: string } };
+  | {
+      readonly expect:
+        | "applied"
+        | "produced"
+        | { readonly end: "clean"; readonly within: string }
+        | { readonly what: "applied" | "produced"; readonly within: string };
+    };
 
 /** What the model of the monitor knows while a walk is made. */
 interface Model {
@@ -86,7 +91,7 @@ function act(random: () => number, filters: readonly string[], model: Model): St
 export async function shrinkWalk(steps: readonly Step[], stillFails: (fewer: readonly Step[]) => Promise<boolean>): Promise<readonly Step[]> {
   let current = steps;
   for (let size = Math.floor(steps.length / 2); size >= 1; size = Math.floor(size / 2)) {
-    for (let at = 0; at + size <= current.length; ) {
+    for (let at = 0; at + size <= current.length;) {
       const fewer = [...current.slice(0, at), ...current.slice(at + size)];
       if (fewer.length > 0 && makesSense(fewer) && (await stillFails(fewer))) {
         current = fewer;
@@ -135,4 +140,3 @@ export function makesSense(steps: readonly Step[]): boolean {
   }
   return true;
 }
-

@@ -64,7 +64,10 @@ export interface Conversation {
 }
 
 /** A conversation and the ear to give to the driver as `events`. */
-export function createConversation(host: ConversationHost, label: string): { conversation: Conversation; attach(stream: MonitorStream): void; hear(event: StreamEvent): void } {
+export function createConversation(
+  host: ConversationHost,
+  label: string,
+): { conversation: Conversation; attach(stream: MonitorStream): void; hear(event: StreamEvent): void } {
   const arrivals: Arrival[] = [];
   const violations: string[] = [];
   let acks = 0;

@@ -121,10 +121,14 @@ function refuseIfNotServed(target: Target, conversation: { readonly end: StreamE
   }
   if (target.transport === "ws") {
     const auth = end.code === 401 || end.code === 403;
-    throw new HarnessError("unreachable", `${target.url} answered HTTP ${end.code} to the WebSocket upgrade${end.detail === "" ? "" : ` (${oneLine(end.detail, 300)})`}`, {
-      place: target.url,
-      hint: auth ? "pass a credential with --header or --token" : "check the path: the default contract expects /logs/monitor",
-    });
+    throw new HarnessError(
+      "unreachable",
+      `${target.url} answered HTTP ${end.code} to the WebSocket upgrade${end.detail === "" ? "" : ` (${oneLine(end.detail, 300)})`}`,
+      {
+        place: target.url,
+        hint: auth ? "pass a credential with --header or --token" : "check the path: the default contract expects /logs/monitor",
+      },
+    );
   }
   if ([7, 12, 16].includes(end.code)) {
     throw new HarnessError("unreachable", `${target.url} does not serve ${target.path}: ${describeEnd(end)}`, {

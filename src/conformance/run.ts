@@ -162,7 +162,12 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
   return { records: withConsequences(inOrder(records, options.tasks), options.tasks), problems: [...problems], targetDied: problems.size > 0 };
 }
 
-async function attempt(context: RunContext, task: Task, options: RunOptions, problem: (text: string) => void): Promise<{ readonly record: CheckRecord; readonly spoiled: boolean }> {
+async function attempt(
+  context: RunContext,
+  task: Task,
+  options: RunOptions,
+  problem: (text: string) => void,
+): Promise<{ readonly record: CheckRecord; readonly spoiled: boolean }> {
   const attempts = 1 + (options.retries ?? 0);
   let n = 1;
   let outcome = await performOnce(context, task, options.signal, problem);
@@ -253,10 +258,14 @@ function lackOf(context: RunContext, check: Check): Verdict | undefined {
   const { producer } = context.supply;
   const probe = context.probe.state;
   if (check.needs?.includes("producer") === true && producer.kind !== "ready") {
-    return producer.kind === "declared-none" ? { status: "not-applicable", declared: "the contract declares that there is no producer" } : { status: "unproven", lacked: `a producer: ${producer.reason}` };
+    return producer.kind === "declared-none"
+      ? { status: "not-applicable", declared: "the contract declares that there is no producer" }
+      : { status: "unproven", lacked: `a producer: ${producer.reason}` };
   }
   if (check.needs?.includes("probe") === true && probe.kind !== "ready") {
-    return probe.kind === "declared-none" ? { status: "not-applicable", declared: "the contract declares that there is no probe" } : { status: "unproven", lacked: `a probe of what the server holds: ${probe.reason}` };
+    return probe.kind === "declared-none"
+      ? { status: "not-applicable", declared: "the contract declares that there is no probe" }
+      : { status: "unproven", lacked: `a probe of what the server holds: ${probe.reason}` };
   }
   return undefined;
 }
@@ -323,7 +332,9 @@ function reasonOf(verdict: Verdict): { readonly reason?: string } {
 /** Names, for each failure, the most basic failed check that explains it on the same transport: the one whose subject it stumbled over, else one that it declares to stand on. */
 export function withConsequences(records: readonly CheckRecord[], tasks: readonly Task[]): CheckRecord[] {
   const bad = new Set(records.filter(isBad).map((record) => `${record.id}|${record.transport}`));
-  const stumbled = new Map(records.flatMap((record) => (record.consequenceOf === undefined ? [] : [[`${record.id}|${record.transport}`, record.consequenceOf] as const])));
+  const stumbled = new Map(
+    records.flatMap((record) => (record.consequenceOf === undefined ? [] : [[`${record.id}|${record.transport}`, record.consequenceOf] as const])),
+  );
   const declared = new Map(tasks.map(({ check }) => [check.id as string, check.dependsOn ?? []]));
   const rootOf = (id: string, transport: Transport, seen: ReadonlySet<string>): string | undefined => {
     const own = stumbled.get(`${id}|${transport}`);

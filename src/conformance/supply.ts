@@ -9,7 +9,9 @@ export type Produced =
 
 /** The part of a producer that the checks use; `produce` resolves once the entries are in the log. */
 export interface DraftProducer {
-  produce(drafts: readonly EntryDraft[]): Promise<{ readonly kind: "produced" } | { readonly kind: "unavailable"; readonly reason: string } | { readonly kind: "failed"; readonly reason: string }>;
+  produce(
+    drafts: readonly EntryDraft[],
+  ): Promise<{ readonly kind: "produced" } | { readonly kind: "unavailable"; readonly reason: string } | { readonly kind: "failed"; readonly reason: string }>;
 }
 
 /** Where entries come from during a run: made on demand, or those that come by themselves. */
@@ -94,7 +96,10 @@ export function createSupply(options: {
       for (let i = 0; i < count; i++) {
         const made = draft(yes, no);
         if (made === undefined) {
-          return { kind: "unavailable", reason: `the contract gives no way to make an entry that matches ${names(yes)}${no.length === 0 ? "" : ` but not ${names(no)}`}` };
+          return {
+            kind: "unavailable",
+            reason: `the contract gives no way to make an entry that matches ${names(yes)}${no.length === 0 ? "" : ` but not ${names(no)}`}`,
+          };
         }
         drafts.push(made);
       }

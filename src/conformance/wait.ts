@@ -148,7 +148,13 @@ export async function withinMs(promise: Promise<void>, ms: number): Promise<{ re
     timer = setTimeout(() => resolve(undefined), ms);
   });
   try {
-    return await Promise.race([promise.then(() => ({}), (thrown: unknown) => ({ thrown })), late]);
+    return await Promise.race([
+      promise.then(
+        () => ({}),
+        (thrown: unknown) => ({ thrown }),
+      ),
+      late,
+    ]);
   } finally {
     clearTimeout(timer);
   }

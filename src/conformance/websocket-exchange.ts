@@ -64,11 +64,13 @@ export async function performUpgrade(session: Session, changes: UpgradeChanges =
       (thrown: unknown) => (settled = { thrown }),
     )
     .finally(() => session.waiter.poke());
-  await session.until(() => settled, boundMs).finally(() => {
-    if (settled === undefined) {
-      patience.abort();
-    }
-  });
+  await session
+    .until(() => settled, boundMs)
+    .finally(() => {
+      if (settled === undefined) {
+        patience.abort();
+      }
+    });
   try {
     if (settled === undefined) {
       await under;
@@ -101,13 +103,14 @@ function isUnreachable(error: WireError): boolean {
 
 function tlsOf(session: Session): UpgradeOptions["tls"] {
   const { tls } = session.target;
-  return tls === undefined
-    ? undefined
-    : { ca: tls.ca, cert: tls.cert, key: tls.key, servername: tls.servername, rejectUnauthorized: tls.insecure !== true };
+  return tls === undefined ? undefined : { ca: tls.ca, cert: tls.cert, key: tls.key, servername: tls.servername, rejectUnauthorized: tls.insecure !== true };
 }
 
 /** Opens a stream whose frames are all in the check's hands; it is closed with the session. */
-export async function openWebSocket(session: Session, changes: UpgradeChanges & Pick<WebSocketConnectionOptions, "autoPong" | "autoCloseReply" | "closeWithinMs" | "violations"> = {}): Promise<WebSocketExchange> {
+export async function openWebSocket(
+  session: Session,
+  changes: UpgradeChanges & Pick<WebSocketConnectionOptions, "autoPong" | "autoCloseReply" | "closeWithinMs" | "violations"> = {},
+): Promise<WebSocketExchange> {
   const codec = session.contract.websocket?.codec;
   if (codec === undefined) {
     notApplicable("the contract describes no WebSocket monitor");
@@ -159,7 +162,12 @@ export async function openWebSocket(session: Session, changes: UpgradeChanges & 
         break;
       case "close":
         closes.push({ code: event.code, reason: event.reason, payload: event.payload, atMicros: event.atMicros });
-        session.record({ stream: label, direction: "received", what: `Close ${event.code ?? "without code"}${event.reason === "" ? "" : ` ${oneLine(event.reason)}`}`, atMicros: event.atMicros });
+        session.record({
+          stream: label,
+          direction: "received",
+          what: `Close ${event.code ?? "without code"}${event.reason === "" ? "" : ` ${oneLine(event.reason)}`}`,
+          atMicros: event.atMicros,
+        });
         ended(endOfClose(event.code, event.reason), event.atMicros);
         break;
       case "violation":
@@ -170,7 +178,10 @@ export async function openWebSocket(session: Session, changes: UpgradeChanges & 
       case "rst":
         tcpEnd ??= { kind: event.kind, atMicros: event.atMicros };
         session.record({ stream: label, direction: "received", what: event.kind === "fin" ? "TCP FIN" : "TCP RST", atMicros: event.atMicros });
-        ended({ kind: "lost", native: event.kind === "fin" ? "1006 (FIN)" : "1006 (RST)", cause: "the server ended TCP without a Close frame" }, event.atMicros);
+        ended(
+          { kind: "lost", native: event.kind === "fin" ? "1006 (FIN)" : "1006 (RST)", cause: "the server ended TCP without a Close frame" },
+          event.atMicros,
+        );
     }
     session.waiter.poke();
   };
@@ -272,7 +283,10 @@ export function requireNullEnd(session: Session): string {
 export async function awaitClose(session: Session, exchange: WebSocketExchange, boundMs = session.bounds.endMs): Promise<CloseSeen> {
   const found = await session.until(() => exchange.closes[0] ?? (exchange.tcpEnd === undefined ? undefined : ("tcp" as const)), boundMs);
   if (found === undefined) {
-    fail(`a Close frame within ${boundMs} ms`, exchange.conversation.arrivals.length === 0 ? "none came; the stream is still open" : "none came; the stream still runs");
+    fail(
+      `a Close frame within ${boundMs} ms`,
+      exchange.conversation.arrivals.length === 0 ? "none came; the stream is still open" : "none came; the stream still runs",
+    );
   }
   if (found === "tcp") {
     fail("a Close frame", `none: TCP was ended by ${exchange.tcpEnd?.kind === "rst" ? "a reset" : "FIN"} (1006)`);
@@ -281,10 +295,18 @@ export async function awaitClose(session: Session, exchange: WebSocketExchange, 
 }
 
 /** Awaits that the server refuses: a Close that is not 1000, or the end of TCP. Returns what came; fails when neither does. */
-export async function awaitRefusal(session: Session, exchange: WebSocketExchange, what: string, boundMs = session.bounds.endMs): Promise<CloseSeen | "dropped"> {
+export async function awaitRefusal(
+  session: Session,
+  exchange: WebSocketExchange,
+  what: string,
+  boundMs = session.bounds.endMs,
+): Promise<CloseSeen | "dropped"> {
   const found = await session.until(() => exchange.closes[0] ?? (exchange.tcpEnd === undefined ? undefined : ("dropped" as const)), boundMs);
   if (found === undefined) {
-    fail(`the connection is failed within ${boundMs} ms after ${what}`, exchange.conversation.arrivals.length > 0 ? "the stream goes on as if nothing had happened" : "silence: it stays open");
+    fail(
+      `the connection is failed within ${boundMs} ms after ${what}`,
+      exchange.conversation.arrivals.length > 0 ? "the stream goes on as if nothing had happened" : "silence: it stays open",
+    );
   }
   return found;
 }

@@ -104,9 +104,22 @@ export interface ProducerSequences {
 }
 
 export type ProducerRule =
-  | { readonly kind: "http"; readonly method: string; readonly path: string; readonly body: string; readonly contentType: string; readonly sequences?: ProducerSequences }
+  | {
+      readonly kind: "http";
+      readonly method: string;
+      readonly path: string;
+      readonly body: string;
+      readonly contentType: string;
+      readonly sequences?: ProducerSequences;
+    }
   | { readonly kind: "command"; readonly command: string }
-  | { readonly kind: "grpc"; readonly method: string; readonly message: Message; /** Absent until the types are known. */ readonly codec?: MessageCodec; readonly sequences?: ProducerSequences }
+  | {
+      readonly kind: "grpc";
+      readonly method: string;
+      readonly message: Message;
+      /** Absent until the types are known. */ readonly codec?: MessageCodec;
+      readonly sequences?: ProducerSequences;
+    }
   | Absence;
 
 export type ProbeRule =

@@ -20,7 +20,12 @@ export interface DialTiming {
 /** What happens on one stream, in order; `atMicros` is stamped when the bytes came in. */
 export type StreamEvent =
   /** gRPC initial metadata, or the whole 101 answer. Headers may come only with the first message. */
-  | { readonly kind: "opened"; readonly atMicros: number; readonly headers: Readonly<Record<string, string>>; /** Of a stream that dialled its own connection. */ readonly dial?: DialTiming }
+  | {
+      readonly kind: "opened";
+      readonly atMicros: number;
+      readonly headers: Readonly<Record<string, string>>;
+      /** Of a stream that dialled its own connection. */ readonly dial?: DialTiming;
+    }
   | { readonly kind: "message"; readonly atMicros: number; readonly message: Message; readonly bytes: number; readonly text: boolean }
   /** Bytes that are no message of the contract; the stream goes on unless the driver cannot. */
   | { readonly kind: "undecodable"; readonly atMicros: number; readonly detail: string; readonly bytes: Uint8Array }

@@ -16,7 +16,15 @@ export type Verdict =
   | { readonly status: "broken"; readonly cause: string };
 
 export type VerdictStatus = Verdict["status"];
-export const verdictStatuses = ["passed", "failed", "warned", "unproven", "not-applicable", "known-failing", "broken"] as const satisfies readonly VerdictStatus[];
+export const verdictStatuses = [
+  "passed",
+  "failed",
+  "warned",
+  "unproven",
+  "not-applicable",
+  "known-failing",
+  "broken",
+] as const satisfies readonly VerdictStatus[];
 
 /** Thrown by a check to state a verdict other than passed. */
 export class VerdictSignal extends Error {

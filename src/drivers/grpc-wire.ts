@@ -26,7 +26,9 @@ export const grpcWireDriver: Driver = {
         host: target.host,
         port: target.port,
         connectTimeoutMs: timeoutMs,
-        ...(flood === undefined ? { onFrame: (frame: FrameRecord) => frames.hear(frame) } : { settings: { INITIAL_WINDOW_SIZE: flood.windowBytes }, connectionWindowBytes: flood.windowBytes }),
+        ...(flood === undefined
+          ? { onFrame: (frame: FrameRecord) => frames.hear(frame) }
+          : { settings: { INITIAL_WINDOW_SIZE: flood.windowBytes }, connectionWindowBytes: flood.windowBytes }),
         ...(target.tls === undefined ? {} : { tls: wireTls(target.tls) }),
         ...(signal === undefined ? {} : { signal }),
       });
@@ -130,7 +132,9 @@ function openStream(target: Target, http2: Http2Connection, frames: FrameRouter,
       metadata: [...target.headers, ...(options.headers ?? [])],
       ...(options.grpcTimeout === undefined ? {} : { grpcTimeout: options.grpcTimeout }),
       onInitialMetadata: (headers, atMicros) => events({ kind: "opened", atMicros, headers: joinHeaders(headers) }),
-      ...(onMessageBytes === undefined ? { onMessage: (bytes: Buffer, atMicros: number) => events(decodedEvent(codec, bytes, atMicros, false)) } : { onMessageRange: onMessageBytes }),
+      ...(onMessageBytes === undefined
+        ? { onMessage: (bytes: Buffer, atMicros: number) => events(decodedEvent(codec, bytes, atMicros, false)) }
+        : { onMessageRange: onMessageBytes }),
       onEnd,
     }),
   );

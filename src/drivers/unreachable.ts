@@ -22,7 +22,10 @@ function explain(target: Target, error: WireError): { readonly message: string; 
   switch (error.code) {
     case "NOT_HTTP2":
       if (/^"HTTP\/1\.[01] /.test(error.actual)) {
-        return { message: `${where} answers in HTTP/1.1, not in HTTP/2 as gRPC does: ${error.actual}.`, hint: "Is this the WebSocket or HTTP port? Give the gRPC port." };
+        return {
+          message: `${where} answers in HTTP/1.1, not in HTTP/2 as gRPC does: ${error.actual}.`,
+          hint: "Is this the WebSocket or HTTP port? Give the gRPC port.",
+        };
       }
       if (error.actual.startsWith('"\\x15\\x03')) {
         return { message: `${where} answers with a TLS alert.`, hint: `It speaks TLS: write ${secure} instead of ${plain}.` };
@@ -32,13 +35,22 @@ function explain(target: Target, error: WireError): { readonly message: string; 
       if (error.actual.startsWith('"\\x15\\x03')) {
         return { message: `${where} answers with a TLS alert.`, hint: `It speaks TLS: write ${secure} instead of ${plain}.` };
       }
-      return { message: `${where} answers, but not in HTTP/1.1 as a WebSocket server does: ${error.actual}.`, hint: "Check the port: it belongs to another protocol, perhaps to gRPC." };
+      return {
+        message: `${where} answers, but not in HTTP/1.1 as a WebSocket server does: ${error.actual}.`,
+        hint: "Check the port: it belongs to another protocol, perhaps to gRPC.",
+      };
     case "ALPN_MISMATCH":
-      return { message: `${where} speaks TLS but does not offer HTTP/2 (ALPN: ${error.actual}).`, hint: "Is this the WebSocket port? gRPC over TLS needs ALPN h2." };
+      return {
+        message: `${where} speaks TLS but does not offer HTTP/2 (ALPN: ${error.actual}).`,
+        hint: "Is this the WebSocket port? gRPC over TLS needs ALPN h2.",
+      };
     case "TLS_FAILED":
       return explainTls(where, plain, code, error);
     case "CONNECT_TIMEOUT":
-      return { message: `${where} did not answer in time: got ${error.actual}.`, hint: "Check host, port and firewall; a server that only waits may speak another protocol." };
+      return {
+        message: `${where} did not answer in time: got ${error.actual}.`,
+        hint: "Check host, port and firewall; a server that only waits may speak another protocol.",
+      };
     case "CONNECT_ABORTED":
       return { message: "the connection attempt was given up.", hint: "The run was stopped." };
     default:
@@ -51,7 +63,10 @@ function explainTls(where: string, plain: string, code: string, error: WireError
     return { message: `${where} does not speak TLS.`, hint: `Write ${plain} for plain text.` };
   }
   if (/SELF_SIGNED|UNABLE_TO|CERT_UNTRUSTED/.test(code)) {
-    return { message: `the certificate of ${where} is not trusted: ${error.actual}.`, hint: "Trust its authority with --ca FILE, or accept any certificate with --insecure." };
+    return {
+      message: `the certificate of ${where} is not trusted: ${error.actual}.`,
+      hint: "Trust its authority with --ca FILE, or accept any certificate with --insecure.",
+    };
   }
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
     return { message: `the certificate of ${where} is for another name: ${error.actual}.`, hint: "Give the name that it is for with --servername NAME." };
@@ -69,5 +84,8 @@ function explainTcp(where: string, code: string, error: WireError): { readonly m
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") {
     return { message: `the host of ${where} is not known (${code}).`, hint: "Check the spelling of the host." };
   }
-  return { message: `no connection to ${where}: expected ${error.expected}, got ${error.actual}.`, hint: "Check that the server is up and that the port is the right one." };
+  return {
+    message: `no connection to ${where}: expected ${error.expected}, got ${error.actual}.`,
+    hint: "Check that the server is up and that the port is the right one.",
+  };
 }

@@ -39,5 +39,9 @@ function kinds(): Map<string, number> {
 }
 
 function excess(before: ReadonlyMap<string, number>): string[] {
-  return [...kinds()].flatMap(([kind, count]) => (["TCPSocketWrap", "Timeout", "TLSWrap", "GetAddrInfoReqWrap"].includes(kind) && count > (before.get(kind) ?? 0) ? [`${count - (before.get(kind) ?? 0)} ${kind}`] : []));
+  return [...kinds()].flatMap(([kind, count]) =>
+    ["TCPSocketWrap", "Timeout", "TLSWrap", "GetAddrInfoReqWrap"].includes(kind) && count > (before.get(kind) ?? 0)
+      ? [`${count - (before.get(kind) ?? 0)} ${kind}`]
+      : [],
+  );
 }

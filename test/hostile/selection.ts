@@ -18,11 +18,22 @@ export function chooseChecks(behaviour: Behaviour, seed: number, more: number): 
   const available = checks.filter((check) => check.on.includes(behaviour.transport) && check.slow !== true && !check.id.startsWith("exploration/"));
   const fixed = available.filter(({ id }) => smoke.includes(id));
   const others = available.filter(({ id }) => !smoke.includes(id)).map(({ id }) => ({ id, at: random() }));
-  return [...fixed.map(({ id }) => id), ...others.toSorted((a, b) => a.at - b.at).slice(0, more).map(({ id }) => id)];
+  return [
+    ...fixed.map(({ id }) => id),
+    ...others
+      .toSorted((a, b) => a.at - b.at)
+      .slice(0, more)
+      .map(({ id }) => id),
+  ];
 }
 
 /** Arguments of `halfclose run` against a hostile server. */
-export function runArguments(server: { readonly url: string; readonly httpUrl: string | undefined }, ids: readonly string[], seed: number, output: string): string[] {
+export function runArguments(
+  server: { readonly url: string; readonly httpUrl: string | undefined },
+  ids: readonly string[],
+  seed: number,
+  output: string,
+): string[] {
   const transport: Transport = server.url.startsWith("grpc") ? "grpc" : "ws";
   return [
     "run",

@@ -35,7 +35,9 @@ export async function startHostileServer(behaviour: Behaviour, seed: number): Pr
     connectionsBefore += 1;
   });
   const beside =
-    behaviour.transport === "grpc" ? createHttpServer((request, response) => void answerPlain(surroundingsNow(), request, response)).on("connection", keep) : undefined;
+    behaviour.transport === "grpc"
+      ? createHttpServer((request, response) => void answerPlain(surroundingsNow(), request, response)).on("connection", keep)
+      : undefined;
   const port = await listen(server);
   const besidePort = beside === undefined ? undefined : await listen(beside);
   return {

@@ -35,7 +35,11 @@ for (const name of Object.keys(faults) as FaultName[]) {
     let records: readonly string[] = [];
     // A fault that is a race may hide once; it must not hide three times.
     for (let attempt = 0; attempt < 3 && missed.length > 0; attempt++) {
-      const report = await runAgainstReference({ ...runOf(name), ...(before.length > 0 ? { patient: true } : {}), ids: [...new Set([...basics, ...before, ...missed])] });
+      const report = await runAgainstReference({
+        ...runOf(name),
+        ...(before.length > 0 ? { patient: true } : {}),
+        ids: [...new Set([...basics, ...before, ...missed])],
+      });
       const caught = new Set(report.checks.filter((check) => check.status === "failed" || check.status === "warned").map((check) => check.id));
       missed = missed.filter((id) => !caught.has(id));
       records = report.checks.map((check) => `${check.status} ${check.transport} ${check.id}: ${check.actual ?? check.reason ?? ""}`);

@@ -14,7 +14,9 @@ for (const tls of [false, true]) {
       [],
     );
     const passed = new Set(report.checks.filter((check) => check.status === "passed").map((check) => check.id));
-    const silent = checks.map((check) => check.id as string).filter((id) => !passed.has(id) && !id.startsWith("exploration/") && id !== "resources/idle-cpu" && (tls || id !== "security/tls-versions"));
+    const silent = checks
+      .map((check) => check.id as string)
+      .filter((id) => !passed.has(id) && !id.startsWith("exploration/") && id !== "resources/idle-cpu" && (tls || id !== "security/tls-versions"));
     t.same(silent, [], "every check had its say");
   });
 }

@@ -317,7 +317,8 @@ t.test("a flood of pings by a peer that does not read costs no memory, and ends 
   const pings = Buffer.concat(Array.from({ length: 1000 }, () => frame({ opcode: opcodes.ping, payload: "x".repeat(125) })));
   const peer = await startUpgradedPeer(async (socket) => {
     // This peer never reads a pong.
-    for (let count = 0; count < 150 && !socket.destroyed; count += 1) if (!socket.write(pings)) await Promise.race([once(socket, "drain"), once(socket, "close")]);
+    for (let count = 0; count < 150 && !socket.destroyed; count += 1)
+      if (!socket.write(pings)) await Promise.race([once(socket, "drain"), once(socket, "close")]);
   });
   let queuedBytes = 0;
   const { connection } = await connect(peer.port);
