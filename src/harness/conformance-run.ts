@@ -10,6 +10,7 @@ import { checkOfScript } from "../conformance/script.js";
 import { parseScript, type ScriptFile } from "../conformance/script-file.js";
 import { everything, selectTasks, shardOf, type Selection } from "../conformance/select.js";
 import { judgeGates, type Suite } from "../conformance/suite.js";
+import { defaultContract } from "../contract/load-contract.js";
 import type { Transport } from "../core/contract.js";
 import { HarnessError, type HarnessErrorCode, messageOf } from "../core/errors.js";
 import type { CheckRecord, Report, RunEvent, WorkloadRecord } from "../core/report.js";
@@ -95,8 +96,11 @@ interface Run {
 }
 
 function chooseTasks(options: ConformanceOptions, suite: Suite, checks: readonly Check[], available: readonly Transport[]): Task[] {
+  if (suite.select === "none" && checks === catalogue) {
+    return [];
+  }
   const narrowed: Selection = { ...everything, ...options.select };
-  const ofSuite: Selection = checks === catalogue ? { ...everything, ...suite.select } : everything;
+  const ofSuite: Selection = checks === catalogue && suite.select !== "none" ? { ...everything, ...suite.select } : everything;
   let tasks = selectTasks(checks, [ofSuite, narrowed], available);
   const { only, shard } = options;
   if (only !== undefined) {
@@ -151,7 +155,7 @@ async function judge(run: Run): Promise<Report> {
 
 async function performRounds({ options, frame, surroundings, tasks }: Run, onRecord: (record: CheckRecord) => void): Promise<RunOutcome[]> {
   const outcomes: RunOutcome[] = [];
-  for (let round = 0; round < (options.repeat ?? 1) && options.signal?.aborted !== true; round++) {
+  for (let round = 0; tasks.length > 0 && round < (options.repeat ?? 1) && options.signal?.aborted !== true; round++) {
     outcomes.push(
       await runChecks({
         contract: surroundings.contract,
@@ -180,7 +184,15 @@ async function performRounds({ options, frame, surroundings, tasks }: Run, onRec
 async function performWorkloads({ options, frame, surroundings, suite }: Run): Promise<WorkloadRecord[]> {
   const records: WorkloadRecord[] = [];
   for (const name of suite.workloads) {
-    records.push(await performWorkload(surroundings, { workload: loadWorkload(name), seed: frame.seed, signal: options.signal, onEvent: options.onEvent }));
+    records.push(
+      await performWorkload(surroundings, {
+        workload: loadWorkload(name),
+        seed: frame.seed,
+        signal: options.signal,
+        onEvent: options.onEvent,
+        contract: options.contract ?? defaultContract,
+      }),
+    );
   }
   return records;
 }
