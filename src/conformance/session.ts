@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { performance } from "node:perf_hooks";
 import type { Bounds, Contract, Filter, Roles, Transport } from "../core/contract.js";
 import { messageOf } from "../core/errors.js";
@@ -123,7 +124,9 @@ export function createSession(context: RunContext, transport: Transport, seed: n
   const waiter = createWaiter(context.watch);
   const conversations: Conversation[] = [];
   const closers: (() => void | Promise<void>)[] = [];
-  let closed = false;
+  /** Aborted when the check is over: no dial outlives it. */
+  const over = new AbortController();
+  setMaxListeners(0, over.signal);
   const random = createRandom(seed);
 
   /** What is known not to come is not waited for in full again. */
@@ -137,7 +140,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
   };
   /** What is opened by a step that the check no longer waits for is closed at once. */
   const defer = (close: () => void | Promise<void>): void => {
-    if (closed) {
+    if (over.signal.aborted) {
       void closeQuietly(close);
     } else {
       closers.push(close);
@@ -215,7 +218,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
       if (driver === undefined || onTarget === undefined) {
         unproven(`a ${on === "grpc" ? "gRPC" : "WebSocket"} URL of the same server`);
       }
-      const connecting = driver.connect(onTarget, { timeoutMs: connectTimeoutMs });
+      const connecting = driver.connect(onTarget, { timeoutMs: connectTimeoutMs, signal: over.signal });
       // Also one that comes when nobody waits for it any more.
       connecting.then((connection) => defer(() => connection.close())).catch(() => undefined);
       const connection = await inTime(connecting, "the server takes a connection");
@@ -360,7 +363,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
     },
     ends: () => conversations.map((conversation) => (conversation.end === undefined ? "open" : conversation.end.native)),
     async close() {
-      closed = true;
+      over.abort();
       // Begun in reverse order, awaited together: a target that never answers a FIN takes its second from each connection.
       await Promise.all(closers.reverse().map((close) => closeQuietly(close)));
     },
