@@ -61,8 +61,3 @@ export function unproven(lacked: string): never {
 export function notApplicable(declared: string): never {
   throw new VerdictSignal({ status: "not-applicable", declared });
 }
-
-/** The harness or the surroundings failed; says nothing about the target. */
-export function broken(cause: string): never {
-  throw new VerdictSignal({ status: "broken", cause });
-}

@@ -62,15 +62,6 @@ export async function runAgainstReference(run: ReferenceRun = {}): Promise<Repor
   }
 }
 
-/** Ids of the checks that found the server wrong by themselves, on either transport, in the catalogue's order; consequences of others are not counted. */
-export function caughtIn(report: Report): string[] {
-  return [
-    ...new Set(
-      report.checks.filter((check) => (check.status === "failed" || check.status === "warned") && check.consequenceOf === undefined).map((check) => check.id),
-    ),
-  ];
-}
-
 /** What a fault's own run needs. */
 export function runOf(name: FaultName): ReferenceRun {
   const fault: Fault = faults[name];
