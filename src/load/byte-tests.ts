@@ -1,4 +1,4 @@
-/** Reads four bytes at once at any offset of the buffer at hand; one DataView for each buffer in a row. */
+/** Reads several bytes at once at any offset of the buffer at hand; one DataView for each buffer in a row. */
 export class ByteWindow {
   bytes: Buffer = Buffer.alloc(0);
   view: DataView = new DataView(new ArrayBuffer(0));
@@ -12,44 +12,60 @@ export class ByteWindow {
   }
 }
 
-/** Bytes that are looked for, prepared to be compared four at a time. */
+/**
+ * Bytes that are looked for, prepared to be compared eight at a time. Eight bytes are compared as a double, which is exact unless they are
+ * one that does not equal itself, or a zero, which has two forms; patterns with such bytes are compared one by one, like short ones.
+ */
 export class BytePattern {
   readonly bytes: Buffer;
   readonly length: number;
-  readonly #words: Int32Array;
-  /** Where the last, overlapping word lies; -1 when the length is a multiple of four or under four. */
-  readonly #tailAt: number;
-  readonly #tail: number;
+  /** Where eight bytes are compared; the last may overlap the one before. */
+  readonly #offsets: Int32Array;
+  readonly #doubles: Float64Array;
 
   constructor(bytes: Uint8Array) {
     this.bytes = Buffer.from(bytes);
     this.length = bytes.length;
-    const words = this.length >> 2;
-    this.#words = Int32Array.from({ length: words }, (_, i) => this.bytes.readInt32LE(i * 4));
-    this.#tailAt = this.length >= 4 && (this.length & 3) !== 0 ? this.length - 4 : -1;
-    this.#tail = this.#tailAt < 0 ? 0 : this.bytes.readInt32LE(this.#tailAt);
+    const offsets = offsetsOf(this.length, 8);
+    const doubles = offsets.map((offset) => this.bytes.readDoubleLE(offset));
+    const exact = doubles.every((double) => double === double && double !== 0);
+    this.#offsets = Int32Array.from(exact ? offsets : []);
+    this.#doubles = Float64Array.from(exact ? doubles : []);
   }
 
   /** Whether the pattern lies at an offset; the caller has made sure that so many bytes are there. */
   at(window: ByteWindow, offset: number): boolean {
-    const { length } = this;
-    if (length < 4) {
-      for (let i = 0; i < length; i++) {
-        if (window.bytes[offset + i] !== this.bytes[i]) {
-          return false;
-        }
-      }
-      return true;
+    const offsets = this.#offsets;
+    const count = offsets.length;
+    if (count === 0) {
+      return this.#short(window, offset);
     }
+    const doubles = this.#doubles;
     const { view } = window;
-    const words = this.#words;
-    for (let i = 0; i < words.length; i++) {
-      if (view.getInt32(offset + (i << 2), true) !== words[i]) {
+    for (let i = 0; i < count; i++) {
+      if (view.getFloat64(offset + (offsets[i] as number), true) !== doubles[i]) {
         return false;
       }
     }
-    return this.#tailAt < 0 || view.getInt32(offset + this.#tailAt, true) === this.#tail;
+    return true;
   }
+
+  #short(window: ByteWindow, offset: number): boolean {
+    const { bytes, length } = this;
+    const { bytes: given } = window;
+    for (let i = 0; i < length; i++) {
+      if (given[offset + i] !== bytes[i]) {
+        return false;
+      }
+    }
+    return true;
+  }
+}
+
+/** Offsets at which so many bytes at a time cover a length; none when it is shorter. */
+function offsetsOf(length: number, step: number): number[] {
+  const offsets = Array.from({ length: Math.floor(length / step) }, (_, i) => i * step);
+  return length >= step && length % step !== 0 ? [...offsets, length - step] : offsets;
 }
 
 /** The value of the four decimal digits at an offset; negative when one of them is no digit. Two digits are handled in each half of a word. */

@@ -4,7 +4,7 @@ import { createTimeReader } from "./entry-time.js";
 /** `2026-01-01T00:00:00` */
 const secondLength = 19;
 const fractionAt = secondLength + 1;
-/** Dot and nine digits: what most servers write. */
+/** Dot and nine digits. */
 const longestFraction = 10;
 
 /**
@@ -12,29 +12,43 @@ const longestFraction = 10;
  * Entries come in time order and in one zone, so all but the fraction is nearly always that of the last one and only compared.
  */
 export class ByteTime {
-  #second = new BytePattern(new Uint8Array(0));
-  #zone = new BytePattern(new Uint8Array(0));
+  /** The bytes of the last second, as doubles at 0, 8 and 11: text in ASCII never makes one that does not equal itself. */
+  #begin = Number.NaN;
+  #middle = Number.NaN;
+  #finish = Number.NaN;
   #secondMicros = 0;
+  /** The zone's last byte, and all of it where it is longer than `Z`. */
+  #zoneLength = 0;
+  #zoneEnd = 0;
+  #zone = new BytePattern(new Uint8Array(0));
   readonly #read = createTimeReader();
 
   read(window: ByteWindow, start: number, end: number): number {
-    const zoneAt = end - this.#zone.length;
+    const { bytes, view } = window;
+    const zoneAt = end - this.#zoneLength;
     const fraction = zoneAt - start - secondLength;
-    if (fraction < 0 || this.#second.length === 0 || !this.#second.at(window, start) || !this.#zone.at(window, zoneAt)) {
+    if (
+      fraction < 0 ||
+      view.getFloat64(start + 11, true) !== this.#finish ||
+      view.getFloat64(start + 8, true) !== this.#middle ||
+      view.getFloat64(start, true) !== this.#begin ||
+      bytes[end - 1] !== this.#zoneEnd ||
+      (this.#zoneLength > 1 && !this.#zone.at(window, zoneAt))
+    ) {
       return this.#readWhole(window, start, end);
     }
     if (fraction === 0) {
       return this.#secondMicros;
     }
-    const { bytes } = window;
     if (fraction < 2 || fraction > longestFraction || bytes[start + secondLength] !== 0x2e) {
       return Number.NaN;
     }
-    if (fraction === longestFraction) {
-      const first = fourDigits(window.view, start + fractionAt);
-      const second = fourDigits(window.view, start + fractionAt + 4);
-      const last = (bytes[zoneAt - 1] as number) - 0x30;
-      return (first | second | last | (9 - last)) < 0 ? Number.NaN : this.#secondMicros + first * 100 + ((second / 100) | 0);
+    if (fraction > 6) {
+      // Six digits or more: what follows the sixth does not count.
+      const first = fourDigits(view, start + fractionAt);
+      const fifth = (bytes[start + fractionAt + 4] as number) - 0x30;
+      const sixth = (bytes[start + fractionAt + 5] as number) - 0x30;
+      return (first | fifth | sixth | (9 - fifth) | (9 - sixth)) < 0 ? Number.NaN : this.#secondMicros + (first * 100 + fifth * 10 + sixth);
     }
     return this.#secondMicros + readDigits(bytes, start + fractionAt, zoneAt);
   }
@@ -44,10 +58,13 @@ export class ByteTime {
     const micros = this.#read(text);
     const zone = /(?:[Zz]|[+-]\d\d:\d\d)$/.exec(text)?.[0];
     if (!Number.isNaN(micros) && zone !== undefined) {
-      const second = text.slice(0, secondLength);
-      this.#second = new BytePattern(Buffer.from(second, "latin1"));
+      this.#begin = window.view.getFloat64(start, true);
+      this.#middle = window.view.getFloat64(start + 8, true);
+      this.#finish = window.view.getFloat64(start + 11, true);
+      this.#secondMicros = this.#read(text.slice(0, secondLength) + zone);
+      this.#zoneLength = zone.length;
+      this.#zoneEnd = zone.charCodeAt(zone.length - 1);
       this.#zone = new BytePattern(Buffer.from(zone, "latin1"));
-      this.#secondMicros = this.#read(second + zone);
     }
     return micros;
   }
