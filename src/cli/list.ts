@@ -1,10 +1,10 @@
 import { checks } from "../../scenarios/index.js";
 import { topics } from "../conformance/check.js";
-import { builtInContracts } from "../contract/load-contract.js";
+import { builtInContracts, loadContract } from "../contract/load-contract.js";
 import { HarnessError } from "../core/errors.js";
 import { metrics } from "../core/metric.js";
-import { driverNames } from "../core/stream.js";
 import { didYouMean } from "../core/suggest.js";
+import { drivers } from "../drivers/index.js";
 import { loadSuite, suiteNames } from "../harness/suites.js";
 import { loadWorkload, shippedWorkloadNames } from "../load/shipped-workloads.js";
 import { faults } from "../reference/faults.js";
@@ -27,9 +27,12 @@ const lists = {
   suites: { about: "suites that come with halfclose", rows: suiteRows },
   workloads: { about: "workloads that come with halfclose", rows: () => shippedWorkloadNames().map((name): Row => [name, loadWorkload(name).about]) },
   metrics: { about: "metrics of load runs, for thresholds", rows: () => Object.entries(metrics).map(([name, metric]): Row => [name, metric.about]) },
-  contracts: { about: "contracts that come with halfclose", rows: () => builtInContracts.map((name): Row => [name]) },
+  contracts: {
+    about: "contracts that come with halfclose",
+    rows: () => Promise.all(builtInContracts.map(async (name): Promise<Row> => [name, (await loadContract(name)).about])),
+  },
   reporters: { about: "reporters", rows: () => Object.entries(reporters).map(([name, reporter]): Row => [name, reporter.about]) },
-  drivers: { about: "drivers", rows: () => driverNames.map((name): Row => [name]) },
+  drivers: { about: "drivers", rows: driverRows },
   faults: { about: "faults of the reference server", rows: () => Object.entries(faults).map(([name, fault]): Row => [name, fault.sentence]) },
 } as const satisfies Record<string, { readonly about: string; rows(): readonly Row[] | Promise<readonly Row[]> }>;
 
@@ -79,6 +82,10 @@ async function suiteRows(): Promise<Row[]> {
   return Promise.all(names.map(async (name): Promise<Row> => [name, (await loadSuite(name, ".")).about]));
 }
 
+function driverRows(): Row[] {
+  return Object.values(drivers).map(({ name, transport, hides }): Row => [name, transport, hides.length === 0 ? "hides nothing" : `hides ${hides.join("; ")}`]);
+}
+
 /** Rows in columns, the last one ragged. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
@@ -90,10 +97,16 @@ export function table(rows: readonly (readonly string[])[]): string {
   return rows.map((row) => `${row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join("  ")}\n`).join("");
 }
 
-/** Each fault with the checks that catch it, then the checks that no fault proves. */
+/** Each check with the faults that it catches, then what no fault proves, and what no check catches. */
 function matrix(): string {
-  const rows = Object.entries(faults).map(([name, fault]) => [name, (fault.caughtBy as readonly string[]).join(" ")]);
-  const proved = new Set(Object.values(faults).flatMap((fault) => fault.caughtBy as readonly string[]));
-  const unproved = checks.filter(({ id }) => !proved.has(id)).map(({ id }) => id);
-  return `${table(rows)}\n${checks.length - unproved.length} of ${checks.length} checks are proved by a fault${unproved.length === 0 ? "" : `; not proved: ${unproved.join(" ")}`}\n`;
+  const caughtBy = Object.entries(faults).map(([name, fault]) => [name, fault.caughtBy as readonly string[]] as const);
+  const rows = checks.map(({ id }) => [id, caughtBy.flatMap(([name, ids]) => (ids.includes(id) ? [name] : [])).join(" ")]);
+  const unproved = rows.filter(([, names]) => names === "").map(([id]) => id);
+  const uncaught = caughtBy.filter(([, ids]) => ids.length === 0).map(([name]) => name);
+  return [
+    table(rows),
+    `${rows.length - unproved.length} of ${rows.length} checks are proved by a fault${unproved.length === 0 ? "" : `; not proved: ${unproved.join(" ")}`}`,
+    `${caughtBy.length - uncaught.length} of ${caughtBy.length} faults are caught by a check${uncaught.length === 0 ? "" : `; not caught: ${uncaught.join(" ")}`}`,
+    "",
+  ].join("\n");
 }
