@@ -20,8 +20,8 @@ COPY --from=build /halfclose/node_modules node_modules
 COPY --from=build /halfclose/dist/src dist/src
 COPY --from=build /halfclose/dist/scenarios dist/scenarios
 # Reports go where the caller mounts a folder.
-WORKDIR /work
-RUN chown node:node /work
+WORKDIR /data
+RUN chown node:node /data
 USER node
 ENTRYPOINT ["node", "/halfclose/dist/src/cli.js"]
 CMD ["--help"]
