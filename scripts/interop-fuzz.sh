@@ -3,4 +3,4 @@
 # Play one again: node dist/scripts/fuzz-wire.js 1 10 SEED INPUT
 set -euo pipefail
 cd "$(dirname "$0")/.."
-exec node dist/scripts/fuzz-wire.js "${1:-10000000}" 300
+exec node dist/scripts/fuzz-wire.js "${1:-10000000}" 150

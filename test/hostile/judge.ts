@@ -89,7 +89,7 @@ function aboutRecord(record: CheckRecord): string[] {
   if (!verdictStatuses.includes(status)) {
     return [`${id}: the status ${status}`];
   }
-  if (status === "broken" && !isLateness(record) && !/^the target /.test(reason ?? "")) {
+  if (status === "broken" && !isLateness(record) && !(reason ?? "").startsWith("the target ")) {
     return [`${id} is broken: ${reason ?? "for no reason"}`];
   }
   if ((status === "failed" || status === "warned") && ((expected ?? "") === "" || (actual ?? "") === "")) {
