@@ -82,7 +82,11 @@ export interface Session {
   /** Sends the filter and awaits the first entry that it, and not the filter before it, lets through. */
   change(conversation: Conversation, filter: Filter, boundMs?: number): Promise<Arrival>;
   /** Awaits an entry at or after `since` that `filter` and none of `unless` lets through, making such entries meanwhile. */
-  effect(conversation: Conversation, filter: Filter, options?: { readonly unless?: readonly Filter[]; readonly since?: number; readonly boundMs?: number }): Promise<Arrival>;
+  effect(
+    conversation: Conversation,
+    filter: Filter,
+    options?: { readonly unless?: readonly Filter[]; readonly since?: number; readonly boundMs?: number },
+  ): Promise<Arrival>;
   /** Writes an entry that the stream's filter lets through and awaits it there: whatever was due before it has come. */
   barrier(conversation: Conversation, filter?: Filter): Promise<Arrival>;
   /** Awaits the stream's end; fails after the bound. */
@@ -339,7 +343,8 @@ export function createSession(context: RunContext, transport: Transport, seed: n
       const end = await session.ends(conversation, boundMs);
       const wanted = transport === "grpc" ? "status OK" : "Close 1000";
       const { cleanEnd } = contract.semantics;
-      const accepted = end.kind === "completed" || (end.kind === "rejected" && (transport === "grpc" ? cleanEnd.grpcStatuses : cleanEnd.wsCodes).includes(end.code));
+      const accepted =
+        end.kind === "completed" || (end.kind === "rejected" && (transport === "grpc" ? cleanEnd.grpcStatuses : cleanEnd.wsCodes).includes(end.code));
       if (!accepted) {
         fail(`a clean end: ${wanted}`, describeEnd(end), "eof/while-idle");
       }
@@ -359,7 +364,12 @@ export function createSession(context: RunContext, transport: Transport, seed: n
   return {
     session,
     get outran() {
-      return contract.semantics.overflow === "end" && conversations.some((conversation) => !conversation.hasPaused && conversation.end?.kind === "rejected" && (conversation.end.code === 8 || conversation.end.code === 1013));
+      return (
+        contract.semantics.overflow === "end" &&
+        conversations.some(
+          (conversation) => !conversation.hasPaused && conversation.end?.kind === "rejected" && (conversation.end.code === 8 || conversation.end.code === 1013),
+        )
+      );
     },
     ends: () => conversations.map((conversation) => (conversation.end === undefined ? "open" : conversation.end.native)),
     async close() {

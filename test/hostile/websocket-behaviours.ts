@@ -10,7 +10,13 @@ const http2 = encodeHttp2Frame({ type: FRAME.SETTINGS, payload: encodeSettingsPa
 
 /** A behaviour by a script; `judged` unless told otherwise. */
 function ws(name: string, script: WebSocketScript, more: Partial<Behaviour> = {}): Behaviour {
-  return { name: `ws/${name}`, transport: "ws", expect: "judged", serve: (socket, surroundings) => new WebSocketPeer(socket, script, surroundings).start(), ...more };
+  return {
+    name: `ws/${name}`,
+    transport: "ws",
+    expect: "judged",
+    serve: (socket, surroundings) => new WebSocketPeer(socket, script, surroundings).start(),
+    ...more,
+  };
 }
 const unreachable: Partial<Behaviour> = { expect: "unreachable" };
 
@@ -55,15 +61,20 @@ const atEachStep = Object.entries(steps).flatMap(([step, script]) =>
 /** In place of the 101: an answer as it is. */
 const answered = (name: string, status: string, more: readonly string[] = [], body = "", expected: Partial<Behaviour> = unreachable): Behaviour =>
   ws(name, { onUpgrade: (peer) => peer.answer(status, body, more) }, expected);
-const raw = (name: string, text: string, expected: Partial<Behaviour> = unreachable): Behaviour => ws(name, { onUpgrade: (peer) => peer.line.write(text) }, expected);
+const raw = (name: string, text: string, expected: Partial<Behaviour> = unreachable): Behaviour =>
+  ws(name, { onUpgrade: (peer) => peer.line.write(text) }, expected);
 /** A 101 with other lines. */
 const head = (name: string, lines: (honest: string) => string, expected: Partial<Behaviour> = unreachable): Behaviour =>
-  ws(name, {
-    onUpgrade(peer) {
-      peer.line.write(lines(peer.acceptance()));
-      peer.beginFrames();
+  ws(
+    name,
+    {
+      onUpgrade(peer) {
+        peer.line.write(lines(peer.acceptance()));
+        peer.beginFrames();
+      },
     },
-  }, expected);
+    expected,
+  );
 
 const openings = [
   answered("answer/redirect", "302 Found", ["Location: ws://elsewhere.example/logs/monitor"], "", { ...unreachable, says: /302/ }),
@@ -98,15 +109,23 @@ const openings = [
   raw("head/ssh-banner", "SSH-2.0-OpenSSH_9.2\r\n", { ...unreachable, says: /SSH-2/ }),
   raw("head/smtp-banner", "220 mail.example ESMTP\r\n", { ...unreachable, says: /220/ }),
   raw("head/redis-error", "-ERR unknown command 'GET'\r\n", { ...unreachable, says: /ERR/ }),
-  ws("head/endless-headers", { onUpgrade(peer) {
-    peer.line.write("HTTP/1.1 101 Switching Protocols\r\n");
-    flood(peer.line, many(Buffer.from("X-More: and more\r\n")));
-  } }, unreachable),
+  ws(
+    "head/endless-headers",
+    {
+      onUpgrade(peer) {
+        peer.line.write("HTTP/1.1 101 Switching Protocols\r\n");
+        flood(peer.line, many(Buffer.from("X-More: and more\r\n")));
+      },
+    },
+    unreachable,
+  ),
   ws("head/informational-storm", { onUpgrade: (peer) => flood(peer.line, many(Buffer.from("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"))) }, unreachable),
-  ws("head/informational-then-honest", { onUpgrade(peer) {
-    peer.line.write("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n");
-    peer.upgrade();
-  } }),
+  ws("head/informational-then-honest", {
+    onUpgrade(peer) {
+      peer.line.write("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n");
+      peer.upgrade();
+    },
+  }),
   head("101/wrong-accept-key", (honest) => honest.replace(/Accept: .*/, "Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA="), { ...unreachable, says: /[Aa]ccept/ }),
   head("101/no-accept-key", (honest) => honest.replace(/Sec-WebSocket-Accept: .*\r\n/, "")),
   head("101/two-accept-keys", (honest) => honest.replace(/(Sec-WebSocket-Accept: .*\r\n)/, "$1$1")),
@@ -114,20 +133,32 @@ const openings = [
   head("101/no-upgrade-header", (honest) => honest.replace(/Upgrade: websocket\r\n/, "")),
   head("101/upgrade-to-h2c", (honest) => honest.replace(/Upgrade: websocket/, "Upgrade: h2c")),
   head("101/connection-close", (honest) => honest.replace(/Connection: Upgrade/, "Connection: close")),
-  head("101/extension-never-offered", (honest) => honest.replace(/\r\n\r\n$/, "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"), { ...unreachable, says: /extension/i }),
+  head("101/extension-never-offered", (honest) => honest.replace(/\r\n\r\n$/, "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"), {
+    ...unreachable,
+    says: /extension/i,
+  }),
   head("101/unknown-extension", (honest) => honest.replace(/\r\n\r\n$/, "\r\nSec-WebSocket-Extensions: x-ray; on=1\r\n\r\n")),
-  head("101/subprotocol-never-offered", (honest) => honest.replace(/\r\n\r\n$/, "\r\nSec-WebSocket-Protocol: chat\r\n\r\n"), { ...unreachable, says: /subprotocol/i }),
+  head("101/subprotocol-never-offered", (honest) => honest.replace(/\r\n\r\n$/, "\r\nSec-WebSocket-Protocol: chat\r\n\r\n"), {
+    ...unreachable,
+    says: /subprotocol/i,
+  }),
   head("101/with-content-length", (honest) => honest.replace(/\r\n\r\n$/, "\r\nContent-Length: 5\r\n\r\n"), {}),
   head("101/http-1.0", (honest) => honest.replace("HTTP/1.1", "HTTP/1.0"), { expect: "either" }),
-  head("101/in-capitals", (honest) => honest.toUpperCase().replace(/SEC-WEBSOCKET-ACCEPT: .*/, /Sec-WebSocket-Accept: .*/.exec(honest)?.[0] ?? ""), { expect: "either" }),
-  ws("101/to-every-path", { onPlainRequest(peer) {
-    peer.line.write(peer.acceptance());
-    peer.beginFrames();
-  } }),
-  ws("101/frames-in-the-same-segment", { onUpgrade(peer) {
-    peer.line.write(Buffer.concat([Buffer.from(peer.acceptance(), "latin1"), many(encodeFrame({ opcode: opcodes.text, mask: false, payload: "{}" }), 4000)]));
-    peer.beginFrames();
-  } }),
+  head("101/in-capitals", (honest) => honest.toUpperCase().replace(/SEC-WEBSOCKET-ACCEPT: .*/, /Sec-WebSocket-Accept: .*/.exec(honest)?.[0] ?? ""), {
+    expect: "either",
+  }),
+  ws("101/to-every-path", {
+    onPlainRequest(peer) {
+      peer.line.write(peer.acceptance());
+      peer.beginFrames();
+    },
+  }),
+  ws("101/frames-in-the-same-segment", {
+    onUpgrade(peer) {
+      peer.line.write(Buffer.concat([Buffer.from(peer.acceptance(), "latin1"), many(encodeFrame({ opcode: opcodes.text, mask: false, payload: "{}" }), 4000)]));
+      peer.beginFrames();
+    },
+  }),
 ];
 
 /** After the 101, at once: frames as they are. */
@@ -168,25 +199,43 @@ const illFormed = [
   framesAs("frame/length-longer-than-needed", { opcode: text, lengthBits: 64, payload: "{}" }),
   framesAs("frame/binary-entry", { opcode: binary, payload: Buffer.from("{}") }),
   framesAs("frame/half-a-header", Buffer.from([0x81])),
-  ws("frame/half-a-header-then-fin", { onEntry(peer) {
-    peer.line.write(Buffer.from([0x81, 0x7e, 0x01]));
-    peer.line.fin();
-  } }),
-  ws("frame/1-gib-and-bytes-without-end", { onFilter(peer) {
-    peer.frame({ opcode: text, declaredLength: 2 ** 30, payload: "{" });
-    flood(peer.line, Buffer.alloc(16_384, 0x20));
-  } }, { heavy: true }),
+  ws("frame/half-a-header-then-fin", {
+    onEntry(peer) {
+      peer.line.write(Buffer.from([0x81, 0x7e, 0x01]));
+      peer.line.fin();
+    },
+  }),
+  ws(
+    "frame/1-gib-and-bytes-without-end",
+    {
+      onFilter(peer) {
+        peer.frame({ opcode: text, declaredLength: 2 ** 30, payload: "{" });
+        flood(peer.line, Buffer.alloc(16_384, 0x20));
+      },
+    },
+    { heavy: true },
+  ),
   framesAs("frame/invalid-utf-8", { opcode: text, payload: Buffer.from([0x22, 0xc3, 0x28, 0x22]) }),
   framesAs("frame/utf-8-surrogate", { opcode: text, payload: Buffer.from([0x22, 0xed, 0xa0, 0x80, 0x22]) }),
   framesAs("frame/utf-8-cut-at-the-end", { opcode: text, payload: Buffer.from([0x22, 0xe2, 0x82]) }),
-  framesAs("frame/utf-8-broken-across-fragments", { opcode: text, fin: false, payload: Buffer.from([0x22, 0xe2]) }, { opcode: continuation, payload: Buffer.from([0x22, 0x22]) }),
+  framesAs(
+    "frame/utf-8-broken-across-fragments",
+    { opcode: text, fin: false, payload: Buffer.from([0x22, 0xe2]) },
+    { opcode: continuation, payload: Buffer.from([0x22, 0x22]) },
+  ),
   framesAs("frame/byte-order-mark", { opcode: text, payload: "\ufeff{}" }),
   framesAs("deflate/bomb-never-agreed", { opcode: text, rsv: 4, payload: deflateRawSync(Buffer.alloc(2 * 1024 * 1024, 0x20)) }),
   framesAs("deflate/garbage-never-agreed", { opcode: text, rsv: 4, payload: Buffer.alloc(50, 0xff) }),
-  ws("deflate/agreed-unasked-and-a-bomb", { onUpgrade(peer) {
-    peer.upgrade(["Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover"]);
-    peer.frame({ opcode: text, rsv: 4, payload: deflateRawSync(Buffer.alloc(4 * 1024 * 1024, 0x20)) });
-  } }, unreachable),
+  ws(
+    "deflate/agreed-unasked-and-a-bomb",
+    {
+      onUpgrade(peer) {
+        peer.upgrade(["Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover"]);
+        peer.frame({ opcode: text, rsv: 4, payload: deflateRawSync(Buffer.alloc(4 * 1024 * 1024, 0x20)) });
+      },
+    },
+    unreachable,
+  ),
 ];
 
 const closings = [
@@ -208,11 +257,21 @@ const closings = [
   ws("close/never-answered", { onClose: () => undefined }),
   ws("close/answered-with-another-code", { onClose: (peer) => peer.finish(1011) }),
   ws("close/answered-and-tcp-kept", { onClose: (peer, code) => peer.close(code) }),
-  ws("close/answered-by-entries", { onClose: (peer) => flood(peer.line, many(encodeFrame({ opcode: text, mask: false, payload: "{}" })), { forMs: 300 }) }, { heavy: true }),
-  ws("close/entries-after-it", { onEnd(peer) {
-    peer.close(1000);
-    flood(peer.line, many(encodeFrame({ opcode: text, mask: false, payload: "{}" })), { forMs: 300 });
-  } }, { heavy: true }),
+  ws(
+    "close/answered-by-entries",
+    { onClose: (peer) => flood(peer.line, many(encodeFrame({ opcode: text, mask: false, payload: "{}" })), { forMs: 300 }) },
+    { heavy: true },
+  ),
+  ws(
+    "close/entries-after-it",
+    {
+      onEnd(peer) {
+        peer.close(1000);
+        flood(peer.line, many(encodeFrame({ opcode: text, mask: false, payload: "{}" })), { forMs: 300 });
+      },
+    },
+    { heavy: true },
+  ),
   ws("close/end-answered-by-fin-alone", { onEnd: (peer) => peer.line.fin() }),
   ws("close/end-answered-by-null", { onEnd: (peer) => peer.text("null") }),
   ws("close/end-never-answered", { onEnd: () => undefined }),
@@ -222,25 +281,70 @@ function flooding(name: string, frame: FrameToSend, script: Partial<WebSocketScr
   return ws(name, { onFilter: (peer) => flood(peer.line, many(encodeFrame({ mask: false, ...frame }))), ...script }, { heavy: true });
 }
 const floods = [
-  ws("close-storm", { afterUpgrade: (peer) => flood(peer.line, many(encodeFrame({ opcode: close, mask: false, payload: encodeClosePayload(1000) }))) }, { heavy: true }),
+  ws(
+    "close-storm",
+    { afterUpgrade: (peer) => flood(peer.line, many(encodeFrame({ opcode: close, mask: false, payload: encodeClosePayload(1000) }))) },
+    { heavy: true },
+  ),
   flooding("flood/close", { opcode: close, payload: encodeClosePayload(1000) }),
   flooding("flood/ping", { opcode: ping, payload: "x".repeat(100) }),
   flooding("flood/ping-empty", { opcode: ping }),
   flooding("flood/pong", { opcode: pong }),
   flooding("flood/empty-text", { opcode: text }),
   flooding("flood/million-tiny-frames", { opcode: text, payload: "1" }),
-  flooding("flood/empty-continuations", { opcode: continuation, fin: false }, { onFilter: (peer) => {
-    peer.frame({ opcode: text, fin: false, payload: "{" });
-    flood(peer.line, many(encodeFrame({ opcode: continuation, fin: false, mask: false })));
-  } }),
-  flooding("flood/one-byte-fragments", { opcode: continuation }, { onFilter: (peer) => {
-    peer.frame({ opcode: text, fin: false, payload: "{" });
-    flood(peer.line, many(encodeFrame({ opcode: continuation, fin: false, mask: false, payload: " " })));
-  } }),
+  flooding(
+    "flood/empty-continuations",
+    { opcode: continuation, fin: false },
+    {
+      onFilter: (peer) => {
+        peer.frame({ opcode: text, fin: false, payload: "{" });
+        flood(peer.line, many(encodeFrame({ opcode: continuation, fin: false, mask: false })));
+      },
+    },
+  ),
+  flooding(
+    "flood/one-byte-fragments",
+    { opcode: continuation },
+    {
+      onFilter: (peer) => {
+        peer.frame({ opcode: text, fin: false, payload: "{" });
+        flood(peer.line, many(encodeFrame({ opcode: continuation, fin: false, mask: false, payload: " " })));
+      },
+    },
+  ),
   flooding("flood/valid-json-that-is-no-entry", { opcode: text, payload: '{"x":1}' }),
-  flooding("flood/entries-all-alike", { opcode: text, payload: JSON.stringify({ sequence: 1, time: "2020-01-01T00:00:00Z", level: "error", source: "alpha", message: "x" }) }),
-  ws("flood/entries-before-any-filter", { afterUpgrade: (peer) => flood(peer.line, many(encodeFrame({ opcode: text, mask: false, payload: JSON.stringify({ sequence: 1, time: "2020-01-01T00:00:00Z", level: "error", source: "alpha", message: "x" }) })), { forMs: 400 }) }, { heavy: true }),
-  ws("flood/random-frames", { afterUpgrade: (peer) => flood(peer.line, () => encodeFrame({ opcode: Math.floor(peer.surroundings.random() * 16), mask: false, payload: randomBytes(peer.surroundings.random, 20) })) }, { heavy: true }),
+  flooding("flood/entries-all-alike", {
+    opcode: text,
+    payload: JSON.stringify({ sequence: 1, time: "2020-01-01T00:00:00Z", level: "error", source: "alpha", message: "x" }),
+  }),
+  ws(
+    "flood/entries-before-any-filter",
+    {
+      afterUpgrade: (peer) =>
+        flood(
+          peer.line,
+          many(
+            encodeFrame({
+              opcode: text,
+              mask: false,
+              payload: JSON.stringify({ sequence: 1, time: "2020-01-01T00:00:00Z", level: "error", source: "alpha", message: "x" }),
+            }),
+          ),
+          { forMs: 400 },
+        ),
+    },
+    { heavy: true },
+  ),
+  ws(
+    "flood/random-frames",
+    {
+      afterUpgrade: (peer) =>
+        flood(peer.line, () =>
+          encodeFrame({ opcode: Math.floor(peer.surroundings.random() * 16), mask: false, payload: randomBytes(peer.surroundings.random, 20) }),
+        ),
+    },
+    { heavy: true },
+  ),
 ];
 
 const entry = { sequence: 7, time: "2020-01-01T00:00:00Z", level: "error", source: "alpha", message: "x" };
@@ -266,13 +370,18 @@ const payloads = [
   textAs("json/100k-deep-arrays", "[".repeat(100_000) + "]".repeat(100_000)),
   textAs("json/100k-deep-objects", `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`),
   textAs("json/100k-deep-in-a-field", (json) => json.toString("utf8").replace(/}$/, `,"x":${"[".repeat(100_000)}${"]".repeat(100_000)}}`), { heavy: true }),
-  textAs("json/100k-deep-message", () => `{"sequence":1,"time":"2020-01-01T00:00:00Z","level":"error","source":"alpha","message":${"[".repeat(9000)}${"]".repeat(9000)}}`),
+  textAs(
+    "json/100k-deep-message",
+    () => `{"sequence":1,"time":"2020-01-01T00:00:00Z","level":"error","source":"alpha","message":${"[".repeat(9000)}${"]".repeat(9000)}}`,
+  ),
   textAs("json/deep-and-open", "[".repeat(60_000)),
   textAs("json/huge-number", '{"sequence":1e400,"time":"t","level":"error","source":"alpha","message":"x"}'),
   textAs("json/number-of-10k-digits", `{"sequence":${"9".repeat(10_000)},"time":"t","level":"error","source":"alpha","message":"x"}`),
   textAs("json/duplicate-keys", (json) => json.toString("utf8").replace(/^{/, '{"sequence":0,"message":1,')),
   textAs("json/proto-key", (json) => json.toString("utf8").replace(/^{/, '{"__proto__":{"sequence":1},"constructor":null,"toString":1,')),
-  textAs("json/hundred-thousand-keys", () => JSON.stringify({ ...entry, ...Object.fromEntries(Array.from({ length: 5000 }, (_, n) => [`k${n}`, n])) }), { heavy: true }),
+  textAs("json/hundred-thousand-keys", () => JSON.stringify({ ...entry, ...Object.fromEntries(Array.from({ length: 5000 }, (_, n) => [`k${n}`, n])) }), {
+    heavy: true,
+  }),
   textAs("json/key-of-a-megabyte", () => JSON.stringify({ ...entry, ["k".repeat(1024 * 1024)]: 1 }), { heavy: true }),
   textAs("json/message-of-a-megabyte", () => JSON.stringify({ ...entry, message: "m".repeat(1024 * 1024) }), { heavy: true }),
   textAs("json/message-of-5-megabytes", () => JSON.stringify({ ...entry, message: "m".repeat(5 * 1024 * 1024) }), { heavy: true }),
@@ -294,12 +403,17 @@ const payloads = [
   changed("entry/nested-in-an-envelope", (honest) => ({ data: { entry: honest } })),
   ws("entry/each-one-thrice", { onEntry: (peer, json) => [1, 2, 3].forEach(() => peer.text(json)) }),
   ws("entry/every-other-lost", { onEntry: (peer, json, count) => count % 2 === 0 && peer.text(json) }),
-  ws("entry/each-byte-a-fragment", { onEntry: (peer, json) => json.forEach((byte, at) => peer.frame({ opcode: at === 0 ? text : continuation, fin: at === json.length - 1, payload: Buffer.from([byte]) })) }),
+  ws("entry/each-byte-a-fragment", {
+    onEntry: (peer, json) =>
+      json.forEach((byte, at) => peer.frame({ opcode: at === 0 ? text : continuation, fin: at === json.length - 1, payload: Buffer.from([byte]) })),
+  }),
   ws("entry/before-any-filter", { afterUpgrade: (peer) => peer.text(JSON.stringify(entry)) }),
-  ws("entry/echo-of-every-filter", { onFilter(peer, _, listen) {
-    peer.text("{}");
-    listen();
-  } }),
+  ws("entry/echo-of-every-filter", {
+    onFilter(peer, _, listen) {
+      peer.text("{}");
+      listen();
+    },
+  }),
 ];
 
 /** What the producer and the probe say. */
@@ -309,18 +423,27 @@ const others = [
   beside("beside/fin", (peer) => peer.line.fin()),
   beside("beside/rst", (peer) => peer.line.rst()),
   beside("beside/garbage", (peer) => peer.line.write("\u0000\u0001garbage\r\n\r\n")),
-  beside("beside/endless-body", (peer) => {
-    peer.line.write("HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
-    flood(peer.line, Buffer.from(`4000\r\n${" ".repeat(16_384)}\r\n`), { forMs: 400 });
-  }, { heavy: true }),
-  beside("beside/informational-storm", (peer) => flood(peer.line, many(Buffer.from("HTTP/1.1 103 Early Hints\r\n\r\n")), { forMs: 400 }), { heavy: true, expect: "either" }),
+  beside(
+    "beside/endless-body",
+    (peer) => {
+      peer.line.write("HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
+      flood(peer.line, Buffer.from(`4000\r\n${" ".repeat(16_384)}\r\n`), { forMs: 400 });
+    },
+    { heavy: true },
+  ),
+  beside("beside/informational-storm", (peer) => flood(peer.line, many(Buffer.from("HTTP/1.1 103 Early Hints\r\n\r\n")), { forMs: 400 }), {
+    heavy: true,
+    expect: "either",
+  }),
   beside("beside/endless-headers", (peer) => flood(peer.line, many(Buffer.from("HTTP/1.1 200 OK\r\nX: y\r\n")), { forMs: 400 })),
   beside("beside/upgrades-everything", (peer) => peer.line.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")),
   beside("beside/redirects", (peer) => peer.answer("307 Temporary Redirect", "", ["Location: /logs"])),
   beside("beside/accepted-and-json-nonsense", (peer) => peer.answer("202 Accepted", '{"first":"1e9","last":-4,"open_streams":"many","rss_bytes":1e400}')),
   beside("beside/accepted-and-deep-json", (peer) => peer.answer("202 Accepted", "[".repeat(100_000))),
   beside("beside/accepted-and-nothing-written", (peer) => peer.answer("202 Accepted", '{"first":1,"last":1,"open_streams":0,"rss_bytes":1}')),
-  beside("beside/probe-counts-backwards", (peer) => peer.answer("200 OK", `{"first":1,"last":1,"open_streams":${-Math.floor(peer.surroundings.random() * 1e6)},"rss_bytes":-1}`)),
+  beside("beside/probe-counts-backwards", (peer) =>
+    peer.answer("200 OK", `{"first":1,"last":1,"open_streams":${-Math.floor(peer.surroundings.random() * 1e6)},"rss_bytes":-1}`),
+  ),
   beside("beside/500", (peer) => peer.answer("500 Internal Server Error", "    at boom (x.js:1:2)")),
 ];
 
@@ -328,18 +451,34 @@ const lives = [
   ws("ping/never-answered", { onPing: () => undefined }),
   ws("ping/answered-with-other-bytes", { onPing: (peer) => peer.frame({ opcode: pong, payload: "other" }) }),
   ws("ping/answered-a-thousand-times", { onPing: (peer, payload) => peer.line.write(many(encodeFrame({ opcode: pong, mask: false, payload }))) }),
-  ws("every-second-connection-hangs", { onAccept: (peer) => (peer.surroundings.connectionsBefore % 2 === 0 ? peer.readRequest() : peer.line.stop()) }, { expect: "either", heavy: true }),
-  ws("every-second-connection-is-reset", { onAccept: (peer) => (peer.surroundings.connectionsBefore % 2 === 0 ? peer.readRequest() : peer.line.rst()) }, { expect: "either" }),
-  ws("upgrades-only-once", { onUpgrade: (peer) => (peer.surroundings.connectionsBefore < 6 ? peer.upgrade() : peer.answer("503 Service Unavailable")) }, { expect: "either" }),
+  ws(
+    "every-second-connection-hangs",
+    { onAccept: (peer) => (peer.surroundings.connectionsBefore % 2 === 0 ? peer.readRequest() : peer.line.stop()) },
+    { expect: "either", heavy: true },
+  ),
+  ws(
+    "every-second-connection-is-reset",
+    { onAccept: (peer) => (peer.surroundings.connectionsBefore % 2 === 0 ? peer.readRequest() : peer.line.rst()) },
+    { expect: "either" },
+  ),
+  ws(
+    "upgrades-only-once",
+    { onUpgrade: (peer) => (peer.surroundings.connectionsBefore < 6 ? peer.upgrade() : peer.answer("503 Service Unavailable")) },
+    { expect: "either" },
+  ),
   ws("never-reads", { afterUpgrade: (peer) => void peer.line.socket.pause() }),
-  ws("stops-reading-after-the-first-filter", { onFilter(peer, _, listen) {
-    listen();
-    peer.line.socket.pause();
-  } }),
-  ws("half-closes-tcp-and-goes-on", { onFilter(peer, _, listen) {
-    listen();
-    peer.line.socket.end();
-  } }),
+  ws("stops-reading-after-the-first-filter", {
+    onFilter(peer, _, listen) {
+      listen();
+      peer.line.socket.pause();
+    },
+  }),
+  ws("half-closes-tcp-and-goes-on", {
+    onFilter(peer, _, listen) {
+      listen();
+      peer.line.socket.end();
+    },
+  }),
 ];
 
 /** Hostile over WebSocket and beside it. */
