@@ -23,7 +23,7 @@ export interface DriverSourceOptions {
 const floodWindowBytes = 16 * 1024 * 1024;
 /** For workloads that stop reading: the server must feel it. */
 const narrowWindowBytes = 256 * 1024;
-const readBufferBytes = 256 * 1024;
+const readBufferBytes = 128 * 1024;
 
 /** Streams on drivers. Where a driver can be flooded entries are read in the read buffer; elsewhere every message is an object. */
 export function createDriverSource(options: DriverSourceOptions): StreamSource {

@@ -240,30 +240,42 @@ function endsValue(byte: number, quoted: boolean): boolean {
 function endOfString(window: ByteWindow, start: number, end: number, escapes: boolean): number {
   const { bytes, view } = window;
   let at = start;
-  while (at < end) {
-    if (at + 4 <= end) {
-      const four = view.getInt32(at, true);
-      const quotes = four ^ 0x22222222;
-      const backslashes = four ^ 0x5c5c5c5c;
-      // A byte that is zero borrows into its top bit; a top bit of its own (text beyond ASCII) is masked out, and looked at one by one below when in doubt.
-      if (((((quotes - 0x01010101) & ~quotes) | ((backslashes - 0x01010101) & ~backslashes)) & 0x80808080) === 0) {
-        at += 4;
-        continue;
-      }
+  while (at + 4 <= end) {
+    const found = marks(view.getInt32(at, true));
+    if (found === 0) {
+      at += 4;
+      continue;
     }
-    const byte = bytes[at] as number;
-    if (byte === quote) {
+    // The lowest mark is a true one.
+    at += (31 - Math.clz32(found & -found)) >> 3;
+    if (bytes[at] === quote) {
       return at;
     }
-    if (byte === backslash) {
+    if (!escapes) {
+      return -1;
+    }
+    at += 2;
+  }
+  for (; at < end; at++) {
+    if (bytes[at] === quote) {
+      return at;
+    }
+    if (bytes[at] === backslash) {
       if (!escapes) {
         return -1;
       }
       at++;
     }
-    at++;
   }
   return -1;
+}
+
+/** The top bit of each of four bytes that is a quote or a backslash; above such a byte others may be marked too. */
+function marks(four: number): number {
+  const quotes = four ^ 0x22222222;
+  const backslashes = four ^ 0x5c5c5c5c;
+  // A byte that is zero borrows into its own top bit, which is masked where it was set before.
+  return (((quotes - 0x01010101) & ~quotes) | ((backslashes - 0x01010101) & ~backslashes)) & 0x80808080;
 }
 
 /** Where a number, true, false or null ends; -1 when it does not. */
