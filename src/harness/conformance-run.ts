@@ -134,7 +134,10 @@ async function judge(run: Run): Promise<Report> {
     run.checks.map(({ id }) => id),
   );
   const checks = withReproduce(run, judged.records);
-  const death = surroundings.death();
+  const death = await deathOf(
+    surroundings,
+    outcomes.some(({ targetDied }) => targetDied),
+  );
   const workloads = interrupted || death !== undefined ? [] : await performWorkloads(run);
   const report = assembleReport(frame, surroundings, {
     checks,
@@ -151,6 +154,16 @@ async function judge(run: Run): Promise<Report> {
   });
   options.onEvent?.({ kind: "finished", report });
   return report;
+}
+
+/** One sentence when the target ended by itself; one that stopped answering gets a second to be seen ending. */
+async function deathOf(surroundings: Surroundings, silent: boolean): Promise<string | undefined> {
+  for (let n = 0; n < 20 && silent && surroundings.death() === undefined; n++) {
+    await new Promise((resolve) => {
+      setTimeout(resolve, 50);
+    });
+  }
+  return surroundings.death();
 }
 
 async function performRounds({ options, frame, surroundings, tasks }: Run, onRecord: (record: CheckRecord) => void): Promise<RunOutcome[]> {

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import { fileURLToPath } from "node:url";
 import t, { type Test } from "tap";
 import type { Check } from "../../src/conformance/check.js";
@@ -73,14 +75,22 @@ t.test("a pass on a retry is marked flaky", async (t) => {
 
 t.test("a target that dies is no bug of the harness: exit code 4, and what it printed last", async (t) => {
   const cli = fileURLToPath(new URL("../../src/cli.js", import.meta.url));
+  const pidFile = path.join(t.testdir(), "server.pid");
   const fatal = check("fatal", async (session) => {
-    // The server ends itself two seconds after its start.
-    await session.until(() => undefined, 3000, { quiet: true });
+    process.kill(Number(readFileSync(pidFile, "utf8")), "SIGKILL");
+    const refused = (): Promise<boolean> =>
+      session.connect().then(
+        () => false,
+        () => true,
+      );
+    while (!(await refused())) {
+      await session.settle(20);
+    }
     await session.connect();
   });
   const report = await runConformance({
     urls: [],
-    start: { command: `${process.execPath} ${cli} serve --grpc-port 0 --http-port 0 & sleep 2; echo out of memory; kill -9 $!; exit 3` },
+    start: { command: `${process.execPath} ${cli} serve --grpc-port 0 --http-port 0 & echo $! > ${pidFile}; wait $!; echo out of memory; exit 3` },
     checks: [{ ...fatal, on: ["grpc"] }],
   });
   t.match(report, { exitCode: 4, checks: [{ status: "broken" }] });
