@@ -158,7 +158,7 @@ async function judge(run: Run): Promise<Report> {
 
 /** One sentence when the target ended by itself; one that stopped answering gets a second to be seen ending. */
 async function deathOf(surroundings: Surroundings, silent: boolean): Promise<string | undefined> {
-  for (let n = 0; n < 20 && silent && surroundings.death() === undefined; n++) {
+  for (let n = silent ? 20 : 0; n > 0 && surroundings.death() === undefined; n--) {
     await new Promise((resolve) => {
       setTimeout(resolve, 50);
     });
