@@ -7,6 +7,7 @@ import { chooseReader, type ReaderChoice } from "./choose-reader.js";
 import { filterResolver, type PreparedFilter, referencesOf } from "./filters.js";
 import { crossCheckEvery, crossChecksPerSecond, ScannedStream, ScannedTarget } from "./scanned-entries.js";
 import { ConnectionPool } from "./stream-pool.js";
+import { DriverStream, sendAll } from "./driver-stream.js";
 import type { LoadStream, LoadStreamRequest, StreamSource } from "./stream-source.js";
 import { createSequenceBase, WholeEntries } from "./whole-entries.js";
 
@@ -73,19 +74,20 @@ function decodingDoor({ workload, clock, connectTimeoutMs }: DriverSourceOptions
     prepare: filterResolver(target.contract, workload.source),
     async open(request) {
       const { meter, ledger } = request;
-      const answering = createAnswering();
+      const answering = new Answering();
+      const answer = (messages: readonly Message[]): void => answering.answer(messages);
       const stream = await openOn({ pool, target, request, clock }, {}, (event) => {
         if (event.kind === "message") {
           meter.counts.bytes += event.bytes;
           const wallMicros = event.atMicros + clock.wallMicros() - clock.nowMicros();
-          const entries = whole.take(event.message, { atMicros: event.atMicros, wallMicros }, request, answering.answer);
+          const entries = whole.take(event.message, { atMicros: event.atMicros, wallMicros }, request, answer);
           if (entries > 0) {
             ledger.arrived(event.atMicros, entries);
           }
         }
       });
       answering.on(stream);
-      return loadStream(stream, target);
+      return new DriverStream(stream, target);
     },
     remarks: () => [
       `${driver.name} decodes every message whole: peak rates are those of the driver.`,
@@ -109,19 +111,19 @@ function floodedDoor({ workload, clock, connectTimeoutMs }: DriverSourceOptions,
     pool,
     prepare: (reference) => prepared.get(resolve(reference)) ?? resolve(reference),
     async open(request) {
-      const answering = createAnswering();
+      const answering = target.contract.everyMessageIsAnEntry === true ? undefined : new Answering();
       // Without a codec the driver refuses to open, and says why.
-      const book = scanned === undefined ? undefined : new ScannedStream(scanned, request, answering.answer);
+      const book = scanned === undefined ? undefined : new ScannedStream(scanned, request, answering);
       const stream = await openOn(
         { pool, target, request, clock },
         book === undefined ? {} : { onMessageBytes: (bytes, start, end) => book.take(bytes as Buffer, start, end) },
-        () => undefined,
+        undefined,
       );
       if (book !== undefined) {
-        book.inboundAtMicros = () => stream.lastInboundAtMicros ?? clock.nowMicros();
+        book.stream = stream;
       }
-      answering.on(stream);
-      return loadStream(stream, target);
+      answering?.on(stream);
+      return new DriverStream(stream, target);
     },
     remarks: () => (scanned === undefined ? [] : readingRemarks(target, choice, scanned)),
   };
@@ -153,7 +155,7 @@ interface OpenOn {
 async function openOn(
   { pool, target, request, clock }: OpenOn,
   more: Pick<OpenOptions, "onMessageBytes">,
-  hear: (event: StreamEvent) => void,
+  hear: ((event: StreamEvent) => void) | undefined,
 ): Promise<MonitorStream> {
   const { meter, streamsPerConnection } = request;
   const pooled = await pool.take(streamsPerConnection, meter);
@@ -171,7 +173,7 @@ async function openOn(
     } else if (event.kind === "undecodable") {
       meter.counts.violations++;
     } else {
-      hear(event);
+      hear?.(event);
     }
   };
   let stream: MonitorStream;
@@ -200,49 +202,23 @@ async function openOn(
 }
 
 /** Answers that the protocol requires; what comes before the stream stands waits for it. */
-function createAnswering(): { readonly answer: (messages: readonly Message[]) => void; readonly on: (stream: MonitorStream) => void } {
-  let stream: MonitorStream | undefined;
-  let waiting: Message[] = [];
-  // A failed answer shows as the stream's end.
-  const send = (on: MonitorStream, messages: readonly Message[]): void => void sendAll(on, messages).catch(() => undefined);
-  return {
-    answer(messages) {
-      if (stream === undefined) {
-        waiting.push(...messages);
-      } else {
-        send(stream, messages);
-      }
-    },
-    on(opened) {
-      stream = opened;
-      send(opened, waiting);
-      waiting = [];
-    },
-  };
-}
+class Answering {
+  #stream: MonitorStream | undefined;
+  #waiting: Message[] = [];
 
-function loadStream(stream: MonitorStream, { contract, transport }: Target): LoadStream {
-  let last: PreparedFilter | undefined;
-  let slot = 0;
-  return {
-    send(filter) {
-      slot++;
-      const messages = last === undefined ? contract.opening(filter.filter, slot) : contract.updating(last.filter, filter.filter, slot);
-      last = filter;
-      return sendAll(stream, messages);
-    },
-    end: () => stream.end(),
-    cancel: () => stream.cancel(),
-    pause: () => stream.pause(),
-    resume: () => stream.resume(),
-    ended: stream.ended,
-    lastInboundMicros: () => (transport === "grpc" ? stream.lastInboundAtMicros : undefined),
-  };
-}
+  answer(messages: readonly Message[]): void {
+    if (this.#stream === undefined) {
+      this.#waiting.push(...messages);
+    } else {
+      // A failed answer shows as the stream's end.
+      void sendAll(this.#stream, messages).catch(() => undefined);
+    }
+  }
 
-async function sendAll(stream: MonitorStream, messages: Iterable<Message>): Promise<void> {
-  for (const message of messages) {
-    await stream.send(message);
+  on(stream: MonitorStream): void {
+    this.#stream = stream;
+    this.answer(this.#waiting);
+    this.#waiting = [];
   }
 }
 

@@ -7,7 +7,7 @@ import type { PreparedFilter } from "./filters.js";
 import type { LedgerRules } from "./ledger.js";
 import type { Meter } from "./meter.js";
 import type { Pace } from "./pace.js";
-import { StreamActor } from "./stream-actor.js";
+import { type ActorOptions, StreamActor } from "./stream-actor.js";
 import type { StreamSource } from "./stream-source.js";
 
 export interface GroupRunOptions {
@@ -43,6 +43,7 @@ export class GroupRun {
   readonly #options: GroupRunOptions;
   readonly #actors: StreamActor[] = [];
   readonly #transient = new Set<StreamActor>();
+  readonly #optionsOf = new Map<number, ActorOptions>();
   #deferredCount = 0;
 
   constructor(options: GroupRunOptions) {
@@ -349,21 +350,32 @@ export class GroupRun {
   }
 
   #newActor(number: number): StreamActor {
-    const { targets, source, group, meter, clock, rulesOf, boundsOf, resolverOf, stop, produce, onUnplannedEnd } = this.#options;
-    const target = targets[number % targets.length] ?? 0;
-    return new StreamActor({
-      source,
-      target,
-      streamsPerConnection: group.streamsPerConnection,
-      meter,
-      clock,
-      rules: rulesOf(target),
-      ...boundsOf(target),
-      resolve: resolverOf(target),
-      stop,
-      produce,
-      onUnplannedEnd,
-    });
+    const { targets } = this.#options;
+    return new StreamActor(this.#actorOptions(targets[number % targets.length] ?? 0));
+  }
+
+  /** Streams on one target share them: there may be thousands. */
+  #actorOptions(target: number): ActorOptions {
+    let options = this.#optionsOf.get(target);
+    if (options === undefined) {
+      const { source, group, meter, clock, rulesOf, boundsOf, resolverOf, stop, produce, onUnplannedEnd } = this.#options;
+      const { streamsPerConnection } = group;
+      options = {
+        source,
+        target,
+        streamsPerConnection,
+        meter,
+        clock,
+        rules: rulesOf(target),
+        ...boundsOf(target),
+        resolve: resolverOf(target),
+        stop,
+        produce,
+        onUnplannedEnd,
+      };
+      this.#optionsOf.set(target, options);
+    }
+    return options;
   }
 }
 

@@ -14,6 +14,14 @@ export interface EntryMatcher<F> {
   matches(filter: F): boolean;
 }
 
+/** Hears what others may wait for. */
+export interface LedgerListener {
+  /** Nothing is pending any more: it took effect, or was given up. */
+  settled(): void;
+  /** The entries of a chunk were judged. */
+  arrived(): void;
+}
+
 export interface LedgerRules extends SequenceRules {
   /** Earlier entries may come again after an update. */
   readonly replay: boolean;
@@ -46,10 +54,8 @@ export class StreamLedger<F extends LedgerFilter> {
   received = 0;
   /** The client has ended its side. */
   ending = false;
-  /** Told when nothing is pending any more; `applied` is false when the bound passed instead. */
-  onSettled: ((applied: boolean) => void) | undefined;
-  /** Told after the entries of a chunk were judged. */
-  onArrival: (() => void) | undefined;
+  /** Who waits for this stream. */
+  listener: LedgerListener | undefined;
   /** Delivery lag of the entry judged last, for those who wait for it to fall. */
   lastLagMicros = 0;
   readonly #meter: Meter;
@@ -148,7 +154,7 @@ export class StreamLedger<F extends LedgerFilter> {
     if (this.ending) {
       counts["entries-after-half-close"] += count;
     }
-    this.onArrival?.();
+    this.listener?.arrived();
   }
 
   /** An acknowledgement says that the update under way holds; for contracts whose updates are acknowledged. */
@@ -251,7 +257,7 @@ export class StreamLedger<F extends LedgerFilter> {
     this.#doubtful = [];
     if (this.#pending.length === 0) {
       this.#beSettled();
-      this.onSettled?.(true);
+      this.listener?.settled();
     }
   }
 
@@ -272,7 +278,7 @@ export class StreamLedger<F extends LedgerFilter> {
       if (this.#doubtful.length === 0) {
         this.#beSettled();
       }
-      this.onSettled?.(last.unobservable || last.first);
+      this.listener?.settled();
     }
   }
 

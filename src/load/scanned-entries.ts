@@ -104,9 +104,9 @@ export class ScannedTarget {
 
 /** Books the messages of one stream where they lie in the read buffer. */
 export class ScannedStream {
-  /** When the chunk at hand came; told by the stream once it stands. */
-  inboundAtMicros: () => number;
-  readonly #answer: (messages: readonly Message[]) => void;
+  /** Knows when the chunk at hand came; absent until it stands. */
+  stream: { readonly lastInboundAtMicros?: number } | undefined;
+  readonly #answering: { answer(messages: readonly Message[]): void } | undefined;
   readonly #target: ScannedTarget;
   readonly #book: EntryBook;
   readonly #ledger: StreamLedger<PreparedFilter>;
@@ -120,10 +120,9 @@ export class ScannedStream {
   #bytes = 0;
   #early = 0;
 
-  /** @param answer takes what the protocol requires in answer to a message. */
-  constructor(target: ScannedTarget, book: EntryBook, answer: (messages: readonly Message[]) => void) {
-    this.inboundAtMicros = () => target.clock.nowMicros();
-    this.#answer = answer;
+  /** @param answering takes what the protocol requires in answer to a message; undefined: nothing does. */
+  constructor(target: ScannedTarget, book: EntryBook, answering: { answer(messages: readonly Message[]): void } | undefined) {
+    this.#answering = answering;
     this.#target = target;
     this.#book = book;
     this.#ledger = book.ledger;
@@ -178,7 +177,7 @@ export class ScannedStream {
   #begin(): void {
     const { clock } = this.#target;
     this.#touched = true;
-    this.#atMicros = this.inboundAtMicros();
+    this.#atMicros = this.stream?.lastInboundAtMicros ?? clock.nowMicros();
     this.#wallMicros = this.#atMicros + clock.wallMicros() - clock.nowMicros();
     this.#target.touch(this);
   }
@@ -194,7 +193,9 @@ export class ScannedStream {
       meter.counts.violations++;
       return;
     }
-    const entries = target.whole.take(message, { atMicros: this.#atMicros, wallMicros: this.#wallMicros }, this.#book, this.#answer);
+    const entries = target.whole.take(message, { atMicros: this.#atMicros, wallMicros: this.#wallMicros }, this.#book, (messages) =>
+      this.#answering?.answer(messages),
+    );
     // Booked with the others at the end of the chunk.
     meter.counts.received -= entries;
     this.#entries += entries;

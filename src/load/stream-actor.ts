@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.js";
 import type { StreamEnd } from "../core/stream.js";
 import type { FilterReference, WorkloadStep } from "../core/workload.js";
 import type { PreparedFilter } from "./filters.js";
-import { type LedgerRules, StreamLedger } from "./ledger.js";
+import { type LedgerListener, type LedgerRules, StreamLedger } from "./ledger.js";
 import type { Meter } from "./meter.js";
 import type { LoadStream, StreamSource } from "./stream-source.js";
 
@@ -34,7 +34,7 @@ interface Waiter {
 }
 
 /** One stream that performs the steps of a group; it can be opened again after it has ended. */
-export class StreamActor {
+export class StreamActor implements LedgerListener {
   ledger: StreamLedger<PreparedFilter>;
   readonly #options: ActorOptions;
   #stream: LoadStream | undefined;
@@ -48,7 +48,8 @@ export class StreamActor {
   /** The server did not end in time after our end; we cancelled. */
   #gaveUp = false;
   #waiter: Waiter | undefined;
-  readonly #turns = new Map<WorkloadStep, number>();
+  /** How often each step that goes through filters was performed; undefined until the first. */
+  #turns: Map<WorkloadStep, number> | undefined;
   /** Entries of streams that it had before. */
   #receivedBefore = 0;
 
@@ -87,7 +88,7 @@ export class StreamActor {
     this.#endSentMicros = 0;
     this.#cancelledMicros = 0;
     this.#gaveUp = false;
-    this.#turns.clear();
+    this.#turns = undefined;
     const stream = await source.open({ target, streamsPerConnection, ledger: this.ledger, meter });
     meter.counts.opened++;
     this.#stream = stream;
@@ -182,9 +183,7 @@ export class StreamActor {
   async #send(step: Extract<WorkloadStep, { kind: "send" }>, intendedMicros: number): Promise<void> {
     const { clock, resolve } = this.#options;
     for (let i = 0; i < step.times && this.#end === undefined; i++) {
-      const turn = this.#turns.get(step) ?? 0;
-      this.#turns.set(step, turn + 1);
-      const reference = step.filters[turn % step.filters.length];
+      const reference = step.filters[this.#turn(step)];
       const stream = this.#stream;
       if (reference === undefined || stream === undefined) {
         return;
@@ -309,17 +308,32 @@ export class StreamActor {
     });
   }
 
-  #poke(): void {
+  /** Something that a step may wait for has happened. */
+  settled(): void {
     const waiter = this.#waiter;
     if (waiter !== undefined && waiter.test()) {
       waiter.finish(true);
     }
   }
 
+  arrived(): void {
+    this.settled();
+  }
+
+  /** Which of a step's filters is next. */
+  #turn(step: Extract<WorkloadStep, { kind: "send" }>): number {
+    if (step.filters.length === 1) {
+      return 0;
+    }
+    this.#turns ??= new Map();
+    const turn = this.#turns.get(step) ?? 0;
+    this.#turns.set(step, turn + 1);
+    return turn % step.filters.length;
+  }
+
   #newLedger(): StreamLedger<PreparedFilter> {
     const ledger = new StreamLedger<PreparedFilter>(this.#options.meter, this.#options.rules);
-    ledger.onSettled = () => this.#poke();
-    ledger.onArrival = () => this.#poke();
+    ledger.listener = this;
     return ledger;
   }
 }
