@@ -1,15 +1,16 @@
 //! What the server offers beside its streams: command line, producer, probe and
 //! background entries.
 
-use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::{fmt, fs};
 
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
+use serde::de::{Deserializer, Visitor};
 use serde_json::{Value, json};
 
 use crate::Shared;
@@ -75,8 +76,36 @@ pub async fn write_background(journal: Arc<Journal>, rate: f64) {
 #[derive(Deserialize)]
 struct Posted {
     level: String,
-    source: String,
-    message: String,
+    source: WellFormed,
+    message: WellFormed,
+}
+
+/// JSON text in which a lone surrogate, which has no UTF-8, has become U+FFFD.
+struct WellFormed(String);
+
+impl<'de> Deserialize<'de> for WellFormed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = WellFormed;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a string")
+            }
+
+            // serde_json gives a lone surrogate as the three bytes that UTF-8 would have for it.
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<WellFormed, E> {
+                let mut bytes = bytes.to_vec();
+                for at in 0..bytes.len().saturating_sub(2) {
+                    if bytes[at] == 0xed && bytes[at + 1] >= 0xa0 {
+                        bytes[at..at + 3].copy_from_slice("\u{fffd}".as_bytes());
+                    }
+                }
+                Ok(WellFormed(String::from_utf8_lossy(&bytes).into_owned()))
+            }
+        }
+        deserializer.deserialize_bytes(Text)
+    }
 }
 
 pub async fn produce(State(shared): State<Shared>, body: Bytes) -> (StatusCode, Json<Value>) {
@@ -91,7 +120,7 @@ pub async fn produce(State(shared): State<Shared>, body: Bytes) -> (StatusCode, 
     if let Some(entry) = posted.iter().find(|entry| !LEVELS.contains(&entry.level.as_str())) {
         return refused(format!("level {:?} is not one of {}", entry.level, LEVELS.join(", ")));
     }
-    let drafts = posted.into_iter().map(|Posted { level, source, message }| Draft { level, source, message });
+    let drafts = posted.into_iter().map(|Posted { level, source, message }| Draft { level, source: source.0, message: message.0 });
     let (first, last) = shared.journal.append(drafts.collect());
     (StatusCode::ACCEPTED, Json(json!({ "first": first, "last": last })))
 }

@@ -16,14 +16,28 @@ pub struct Bugs {
 type Plant = fn(&mut Bugs);
 
 const CATALOGUE: [(&str, &str, Plant); 8] = [
-    ("lagged", "A slow reader's buffer skips its oldest entries, as a broadcast receiver that answers Lagged with `continue`.", |b| b.lagged = true),
-    ("lock-across-await", "One lock is held while a send is awaited: a WebSocket reader that stalls stalls all the others.", |b| b.lock_across_await = true),
-    ("lost-in-select", "On WebSocket, select! drops the branch that has taken an entry when a filter comes first: the entry is lost.", |b| b.lost_in_select = true),
-    ("deadline-of-handler", "grpc-timeout bounds the handler's future, as tonic has it, and not the stream that it returns.", |b| b.deadline_of_handler = true),
+    ("lagged", "A slow reader's buffer skips its oldest entries, as a broadcast receiver that answers Lagged with `continue`.", |b| {
+        b.lagged = true
+    }),
+    ("lock-across-await", "One lock is held while a send is awaited: a WebSocket reader that stalls stalls all the others.", |b| {
+        b.lock_across_await = true
+    }),
+    (
+        "lost-in-select",
+        "On WebSocket, select! drops the branch that has taken an entry when a filter comes first: the entry is lost.",
+        |b| b.lost_in_select = true,
+    ),
+    ("deadline-of-handler", "grpc-timeout bounds the handler's future, as tonic has it, and not the stream that it returns.", |b| {
+        b.deadline_of_handler = true
+    }),
     ("while-let-ok", "`while let Ok(Some(filter))` takes an error for the client's end.", |b| b.while_let_ok = true),
     ("limit-in-chars", "The limit of `contains` counts characters, not bytes.", |b| b.limit_in_chars = true),
-    ("poisoned-lock", "An unknown min_level is unwrapped under the log's lock: the panic poisons it for everybody.", |b| b.poisoned_lock = true),
-    ("entries-first", "On WebSocket, a biased select! looks for entries first: while they flow no filter is read.", |b| b.entries_first = true),
+    ("poisoned-lock", "An unknown min_level is unwrapped under the log's lock: the panic poisons it for everybody.", |b| {
+        b.poisoned_lock = true
+    }),
+    ("entries-first", "On WebSocket, a biased select! looks for entries first: while they flow no filter is read.", |b| {
+        b.entries_first = true
+    }),
 ];
 
 pub fn plant(name: &str) -> Result<Bugs, String> {

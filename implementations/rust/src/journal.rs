@@ -109,9 +109,7 @@ impl Journal {
         let batch: Vec<Arc<Entry>> = drafts
             .into_iter()
             .zip(first..)
-            .map(|(Draft { level, source, message }, sequence)| {
-                Arc::new(Entry { sequence, time: clock::now(), level, source, message })
-            })
+            .map(|(Draft { level, source, message }, sequence)| Arc::new(Entry { sequence, time: clock::now(), level, source, message }))
             .collect();
         log.last += batch.len() as u64;
         let slow: Vec<u64> = log

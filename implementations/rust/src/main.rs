@@ -68,7 +68,8 @@ async fn serve(options: Options, planted: Bugs) -> Result<(), Failure> {
     let http_listener = TcpListener::bind((options.host.as_str(), options.http_port)).await?;
     println!("ready grpc={} http={}", grpc_listener.local_addr()?.port(), http_listener.local_addr()?.port());
 
-    let reflection = tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(grpc::pb::DESCRIPTORS).build_v1()?;
+    let reflection =
+        tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(grpc::pb::DESCRIPTORS).build_v1()?;
     let grpc = tonic::transport::Server::builder()
         .add_service(reflection)
         .add_service(grpc::service(shared.journal.clone(), stopping.clone()))
@@ -83,7 +84,10 @@ async fn serve(options: Options, planted: Bugs) -> Result<(), Failure> {
         .with_graceful_shutdown(stopped(stopping));
     tokio::spawn(beside::write_background(shared.journal.clone(), options.rate));
 
-    let mut served = tokio::spawn(async move { tokio::try_join!(async { grpc.await.map_err(Failure::from) }, async { http.await.map_err(Failure::from) }) });
+    let mut served =
+        tokio::spawn(
+            async move { tokio::try_join!(async { grpc.await.map_err(Failure::from) }, async { http.await.map_err(Failure::from) }) },
+        );
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::http::StatusCode;
 use axum::http::header::SEC_WEBSOCKET_VERSION;
 use axum::response::{IntoResponse, Response};
@@ -95,7 +95,11 @@ fn filter_of(journal: &Journal, text: &str) -> Result<Filter, End> {
         return Err(End::Client);
     }
     // serde would take an array for a struct's fields in order
-    let parsed = if text.trim_ascii_start().starts_with('{') { serde_json::from_str(text).map_err(|error| error.to_string()) } else { Err("a filter is an object".to_owned()) };
+    let parsed = if text.trim_ascii_start().starts_with('{') {
+        serde_json::from_str(text).map_err(|error| error.to_string())
+    } else {
+        Err("a filter is an object".to_owned())
+    };
     match parsed {
         Ok(FilterText { min_level, sources, contains }) => {
             let filter = Filter { min_level, sources: sources.unwrap_or_default(), contains };
@@ -113,7 +117,9 @@ fn end_of(error: &(dyn std::error::Error + Send + Sync + 'static)) -> End {
     match error.downcast_ref::<tungstenite::Error>() {
         Some(Capacity(_)) => End::Refused(close_code::SIZE.into(), "filter too long".into()),
         Some(Utf8(_)) => End::Refused(close_code::INVALID.into(), "not UTF-8".into()),
-        Some(Protocol(fault)) if !matches!(fault, ResetWithoutClosingHandshake) => End::Refused(close_code::PROTOCOL.into(), fault.to_string()),
+        Some(Protocol(fault)) if !matches!(fault, ResetWithoutClosingHandshake) => {
+            End::Refused(close_code::PROTOCOL.into(), fault.to_string())
+        }
         _ => End::Gone,
     }
 }
@@ -140,7 +146,12 @@ fn frame_of(entry: &Entry) -> Message {
 }
 
 /// The loop of the bugs lost-in-select and entries-first.
-async fn one_loop(journal: &Journal, subscription: &Subscription, stream: &mut SplitStream<WebSocket>, sink: &mut SplitSink<WebSocket, Message>) -> End {
+async fn one_loop(
+    journal: &Journal,
+    subscription: &Subscription,
+    stream: &mut SplitStream<WebSocket>,
+    sink: &mut SplitSink<WebSocket, Message>,
+) -> End {
     loop {
         let prepared = async {
             let entry = subscription.next().await?;
