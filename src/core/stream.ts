@@ -68,7 +68,7 @@ export interface MonitorStream {
   /** Settles exactly once and never rejects. */
   readonly ended: Promise<StreamEnd>;
   /** When the chunk at hand came in; only streams of flooded connections have it. */
-  readonly lastInboundAtMicros?: number;
+  lastInboundAtMicros?(): number;
 }
 
 /** A transport connection to the target. WebSocket: each stream dials its own, and `connect` does not touch the network. */

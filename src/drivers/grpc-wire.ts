@@ -157,9 +157,7 @@ function openStream(target: Target, http2: Http2Connection, frames: FrameRouter,
     pause: () => call.pause(),
     resume: () => call.resume(),
     ended,
-    get lastInboundAtMicros() {
-      return http2.lastInboundAtMicros;
-    },
+    lastInboundAtMicros: () => http2.lastInboundAtMicros,
   };
 }
 

@@ -186,9 +186,7 @@ function openStream(connection: WebSocketConnection, binding: WebSocketBinding, 
     pause: () => connection.pause(),
     resume: () => connection.resume(),
     ended,
-    get lastInboundAtMicros() {
-      return connection.lastInboundAtMicros;
-    },
+    lastInboundAtMicros: () => connection.lastInboundAtMicros,
   };
 }
 

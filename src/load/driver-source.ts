@@ -7,7 +7,7 @@ import { chooseReader, type ReaderChoice } from "./choose-reader.js";
 import { filterResolver, type PreparedFilter, referencesOf } from "./filters.js";
 import { crossCheckEvery, crossChecksPerSecond, ScannedStream, ScannedTarget } from "./scanned-entries.js";
 import { ConnectionPool } from "./stream-pool.js";
-import { DriverStream, sendAll } from "./driver-stream.js";
+import { DriverStream, sendAll, type StreamFate } from "./driver-stream.js";
 import type { LoadStream, LoadStreamRequest, StreamSource } from "./stream-source.js";
 import { createSequenceBase, WholeEntries } from "./whole-entries.js";
 
@@ -76,7 +76,7 @@ function decodingDoor({ workload, clock, connectTimeoutMs }: DriverSourceOptions
       const { meter, ledger } = request;
       const answering = new Answering();
       const answer = (messages: readonly Message[]): void => answering.answer(messages);
-      const stream = await openOn({ pool, target, request, clock }, {}, (event) => {
+      const { stream, fate } = await openOn({ pool, target, request, clock }, {}, (event) => {
         if (event.kind === "message") {
           meter.counts.bytes += event.bytes;
           const wallMicros = event.atMicros + clock.wallMicros() - clock.nowMicros();
@@ -87,7 +87,7 @@ function decodingDoor({ workload, clock, connectTimeoutMs }: DriverSourceOptions
         }
       });
       answering.on(stream);
-      return new DriverStream(stream, target);
+      return new DriverStream(stream, target, fate);
     },
     remarks: () => [
       `${driver.name} decodes every message whole: peak rates are those of the driver.`,
@@ -114,7 +114,7 @@ function floodedDoor({ workload, clock, connectTimeoutMs }: DriverSourceOptions,
       const answering = target.contract.everyMessageIsAnEntry === true ? undefined : new Answering();
       // Without a codec the driver refuses to open, and says why.
       const book = scanned === undefined ? undefined : new ScannedStream(scanned, request, answering);
-      const stream = await openOn(
+      const { stream, fate } = await openOn(
         { pool, target, request, clock },
         book === undefined ? {} : { onMessageBytes: (bytes, start, end) => book.take(bytes as Buffer, start, end) },
         undefined,
@@ -123,7 +123,7 @@ function floodedDoor({ workload, clock, connectTimeoutMs }: DriverSourceOptions,
         book.stream = stream;
       }
       answering?.on(stream);
-      return new DriverStream(stream, target);
+      return new DriverStream(stream, target, fate);
     },
     remarks: () => (scanned === undefined ? [] : readingRemarks(target, choice, scanned)),
   };
@@ -145,6 +145,11 @@ function readingRemarks(target: Target, choice: ReaderChoice, scanned: ScannedTa
   return remarks;
 }
 
+interface Opened {
+  readonly stream: MonitorStream;
+  readonly fate: StreamFate;
+}
+
 interface OpenOn {
   readonly pool: ConnectionPool;
   readonly target: Target;
@@ -156,19 +161,19 @@ async function openOn(
   { pool, target, request, clock }: OpenOn,
   more: Pick<OpenOptions, "onMessageBytes">,
   hear: ((event: StreamEvent) => void) | undefined,
-): Promise<MonitorStream> {
+): Promise<Opened> {
   const { meter, streamsPerConnection } = request;
   const pooled = await pool.take(streamsPerConnection, meter);
   const startMicros = clock.nowMicros();
-  let opened = false;
+  const fate: StreamFate = { opened: false, cancelled: false };
   const events = (event: StreamEvent): void => {
-    if (event.kind === "opened" && !opened) {
-      opened = true;
+    if (event.kind === "opened" && !fate.opened) {
+      fate.opened = true;
       if (event.dial !== undefined) {
         meter.time("connect").record(event.dial.connectedAtMicros - event.dial.dialledAtMicros);
       }
       meter.time("open").record(event.atMicros - (event.dial?.requestedAtMicros ?? startMicros));
-    } else if (event.kind === "ended" && !opened && event.end.kind === "rejected" && target.transport === "ws") {
+    } else if (event.kind === "ended" && !fate.opened && event.end.kind === "rejected" && target.transport === "ws") {
       meter.time("handshake-reject").record(event.atMicros - startMicros);
     } else if (event.kind === "undecodable") {
       meter.counts.violations++;
@@ -183,22 +188,16 @@ async function openOn(
     pool.release(pooled);
     throw thrown;
   }
-  let cancelled = false;
   void stream.ended.then((end) => {
-    if (end.kind === "lost" && !opened && !cancelled) {
+    if (end.kind === "lost" && !fate.opened && !fate.cancelled) {
       // The connection itself is gone, or takes no more streams.
       pool.retire(pooled);
     }
     pool.release(pooled);
   });
-  await sendAll(stream, target.contract.prelude);
-  const { cancel } = stream;
-  return Object.assign(stream, {
-    cancel() {
-      cancelled = true;
-      cancel();
-    },
-  });
+  // Refused at once: `ended` says how.
+  await sendAll(stream, target.contract.prelude).catch(() => undefined);
+  return { stream, fate };
 }
 
 /** Answers that the protocol requires; what comes before the stream stands waits for it. */

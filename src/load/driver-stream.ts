@@ -4,16 +4,24 @@ import type { Target } from "../core/target.js";
 import type { PreparedFilter } from "./filters.js";
 import type { LoadStream } from "./stream-source.js";
 
+/** What became of a stream, for those who keep its connection. */
+export interface StreamFate {
+  opened: boolean;
+  cancelled: boolean;
+}
+
 /** A driver's stream as a workload drives it: filters in, in the contract's own messages. */
 export class DriverStream implements LoadStream {
   readonly #stream: MonitorStream;
   readonly #target: Target;
+  readonly #fate: StreamFate;
   #last: PreparedFilter | undefined;
   #slot = 0;
 
-  constructor(stream: MonitorStream, target: Target) {
+  constructor(stream: MonitorStream, target: Target, fate: StreamFate) {
     this.#stream = stream;
     this.#target = target;
+    this.#fate = fate;
   }
 
   get ended(): Promise<StreamEnd> {
@@ -33,6 +41,7 @@ export class DriverStream implements LoadStream {
   }
 
   cancel(): void {
+    this.#fate.cancelled = true;
     this.#stream.cancel();
   }
 
@@ -45,7 +54,7 @@ export class DriverStream implements LoadStream {
   }
 
   lastInboundMicros(): number | undefined {
-    return this.#target.transport === "grpc" ? this.#stream.lastInboundAtMicros : undefined;
+    return this.#target.transport === "grpc" ? this.#stream.lastInboundAtMicros?.() : undefined;
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.js";
 import { type Contract, type Message, type MessageCodec, sequenceOf } from "../core/contract.js";
 import { messageOf } from "../core/errors.js";
+import type { MonitorStream } from "../core/stream.js";
 import type { ByteFilter, EntryReader } from "./entry-reader.js";
 import type { StreamLedger } from "./ledger.js";
 import type { Meter } from "./meter.js";
@@ -105,7 +106,7 @@ export class ScannedTarget {
 /** Books the messages of one stream where they lie in the read buffer. */
 export class ScannedStream {
   /** Knows when the chunk at hand came; absent until it stands. */
-  stream: { readonly lastInboundAtMicros?: number } | undefined;
+  stream: Pick<MonitorStream, "lastInboundAtMicros"> | undefined;
   readonly #answering: { answer(messages: readonly Message[]): void } | undefined;
   readonly #target: ScannedTarget;
   readonly #book: EntryBook;
@@ -177,7 +178,7 @@ export class ScannedStream {
   #begin(): void {
     const { clock } = this.#target;
     this.#touched = true;
-    this.#atMicros = this.stream?.lastInboundAtMicros ?? clock.nowMicros();
+    this.#atMicros = this.stream?.lastInboundAtMicros?.() ?? clock.nowMicros();
     this.#wallMicros = this.#atMicros + clock.wallMicros() - clock.nowMicros();
     this.#target.touch(this);
   }
