@@ -19,16 +19,13 @@ const options = {
     fallback: "8080",
   },
   host: { kind: "text", group, value: "ADDRESS", about: "Address to listen on", fallback: "127.0.0.1" },
-  rate: { kind: "text", group, value: "N|max", about: "Background entries a second in all; 0: none", fallback: "1000" },
+  rate: { kind: "text", group, value: "N|max", about: "Background entries a second in all; 0: none; max: on each stream as many as its reader takes", fallback: "1000" },
   bug: { kind: "texts", group, value: "NAME", about: "A fault to have; halfclose list faults shows them" },
   tls: { kind: "flag", group, about: "Speak TLS, with a certificate of its own making unless --cert and --key are given" },
   cert: { kind: "text", group, value: "FILE", about: "Certificate in PEM" },
   key: { kind: "text", group, value: "FILE", about: "Its key in PEM" },
   token: { kind: "text", group, value: "TOKEN", about: "Bearer token that every stream must carry", secret: true },
 } as const satisfies OptionSpecs;
-
-/** Entries a second that stand for "as many as the server can": more than any reader takes. */
-const maximalRate = 1_000_000;
 
 /** Serves the reference monitor until a signal. */
 export const serve = defineCommand({
@@ -76,12 +73,12 @@ function listenFailure(thrown: unknown): unknown {
     : thrown;
 }
 
-function parseRate(text: string | undefined): number {
+function parseRate(text: string | undefined): number | "max" {
   if (text === undefined) {
     return 1000;
   }
   if (text === "max") {
-    return maximalRate;
+    return "max";
   }
   const rate = Number(text);
   if (text.trim() === "" || !Number.isFinite(rate) || rate < 0) {
