@@ -18,6 +18,25 @@ t.test("a point in time is never passed too early, and a stop ends the wait", as
   await pace.until(clock.nowMicros() + 3_600_000_000, stop.signal);
 });
 
+t.test("however many wait, the loop spins once", async (t) => {
+  let nowMicros = 0;
+  // Each look at the clock takes three microseconds.
+  const pace = createPace({ nowMicros: () => (nowMicros += 3), wallMicros: () => 0 });
+  const { signal } = new AbortController();
+  await Promise.all(Array.from({ length: 50 }, (_, i) => pace.until(1000 + i, signal)));
+  t.ok(pace.spunMicros > 0);
+  t.ok(pace.spunMicros <= nowMicros, `${pace.spunMicros} of ${nowMicros}`);
+});
+
+t.test("work that is done while somebody waits is no waiting", async (t) => {
+  let nowMicros = 0;
+  let looks = 0;
+  // Three turns that do nothing, then one of 200 microseconds, and so on.
+  const pace = createPace({ nowMicros: () => (nowMicros += looks++ % 4 === 3 ? 200 : 3), wallMicros: () => 0 });
+  await pace.until(1400, new AbortController().signal);
+  t.ok(pace.spunMicros < 0.15 * nowMicros, `${pace.spunMicros} of ${nowMicros}`);
+});
+
 t.test("the system clock is monotonic and its wall time is the system's", (t) => {
   const clock = createSystemClock();
   const first = clock.nowMicros();
