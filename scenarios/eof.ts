@@ -314,6 +314,7 @@ export const eofChecks: readonly Check[] = [
       Go: "The `default` branch of a select blocks in the store.",
       Python: "The end of the request iterator is seen only by the task that is not being awaited.",
     },
+    dependsOn: ["eof/grpc-empty-end-stream", "eof/ws-null-line-ends"],
     async run(session) {
       const silent = session.role("silent");
       const conversation = await session.open({ filter: silent });
