@@ -253,9 +253,9 @@ export function createConversation(
           violate(event.detail, event.atMicros);
           break;
         case "frame":
-          // DATA and text frames are told as messages; the rest of the wire explains ends.
-          if (!/^(DATA|text|binary|continuation)\b/i.test(event.frame)) {
-            host.record({ stream: label, direction: event.direction, what: event.frame, atMicros: event.atMicros });
+          // Messages are told by themselves; the rest of the wire explains ends.
+          if (!event.ofMessage) {
+            host.record({ stream: label, direction: event.direction, what: event.describe(), atMicros: event.atMicros });
           }
           break;
         case "ended":

@@ -30,7 +30,15 @@ export type StreamEvent =
   /** Bytes that are no message of the contract; the stream goes on unless the driver cannot. */
   | { readonly kind: "undecodable"; readonly atMicros: number; readonly detail: string; readonly bytes: Uint8Array }
   /** One frame as it was on the wire; only wire drivers report these. */
-  | { readonly kind: "frame"; readonly atMicros: number; readonly direction: "sent" | "received"; readonly frame: string }
+  | {
+      readonly kind: "frame";
+      readonly atMicros: number;
+      readonly direction: "sent" | "received";
+      /** It carries a message or a part of one, which is told by itself. */
+      readonly ofMessage: boolean;
+      /** `RST_STREAM CANCEL`, `Close 1000`, … Made when asked for: of a flood's frames nobody asks. */
+      readonly describe: () => string;
+    }
   | { readonly kind: "ended"; readonly atMicros: number; readonly end: StreamEnd };
 
 export interface OpenOptions {

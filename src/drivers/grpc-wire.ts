@@ -67,7 +67,17 @@ class FrameRouter {
     if (this.#listeners.size === 0 && this.#opening === undefined) {
       return;
     }
-    const event: StreamEvent = { kind: "frame", atMicros: frame.atMicros, direction: frame.direction, frame: describeFrame(frame) };
+    const { atMicros, direction } = frame;
+    if (frame.type === FRAME.DATA) {
+      const { flags } = frame;
+      const bytes = frame.payload.length;
+      const describe = (): string => `DATA ${bytes} bytes${(flags & FLAG.END_STREAM) === 0 ? "" : " END_STREAM"}`;
+      (this.#listeners.get(frame.streamId) ?? this.#opening)?.({ kind: "frame", atMicros, direction, ofMessage: true, describe });
+      return;
+    }
+    // Its payload is gone when somebody asks.
+    const text = describeFrame(frame);
+    const event: StreamEvent = { kind: "frame", atMicros, direction, ofMessage: false, describe: () => text };
     if (frame.streamId === 0) {
       // Windows of the connection say nothing about one stream.
       if (frame.type !== FRAME.WINDOW_UPDATE) {
@@ -218,7 +228,7 @@ function describeFrame(frame: FrameRecord): string {
     return `${frame.payload.length} raw bytes`;
   }
   const flags = [
-    ...((frame.type === FRAME.DATA || frame.type === FRAME.HEADERS) && (frame.flags & FLAG.END_STREAM) !== 0 ? ["END_STREAM"] : []),
+    ...(frame.type === FRAME.HEADERS && (frame.flags & FLAG.END_STREAM) !== 0 ? ["END_STREAM"] : []),
     ...((frame.type === FRAME.SETTINGS || frame.type === FRAME.PING) && (frame.flags & FLAG.ACK) !== 0 ? ["ACK"] : []),
   ];
   return [frameName(frame.type), detailOf(frame), ...flags].filter((part) => part !== "").join(" ");

@@ -1,5 +1,5 @@
 import type { WebSocketBinding } from "../core/contract.js";
-import type { Connection, Driver, MonitorStream, OpenOptions, StreamEnd } from "../core/stream.js";
+import type { Connection, Driver, MonitorStream, OpenOptions, StreamEnd, StreamEvent } from "../core/stream.js";
 import type { Target } from "../core/target.js";
 import type { HeaderField } from "../wire/http1-response.js";
 import type { WebSocketConnection, WebSocketEnd, WebSocketEvent } from "../wire/websocket-connection.js";
@@ -86,8 +86,7 @@ class WireConnection implements Connection {
         signal: signals.length > 1 ? AbortSignal.any(signals) : signals[0],
         ...(this.#readBuffer === undefined
           ? {
-              onFrame: (direction: "sent" | "received", frame: Frame, atMicros: number) =>
-                options.events({ kind: "frame", atMicros, direction, frame: describeFrame(frame) }),
+              onFrame: (direction: "sent" | "received", frame: Frame, atMicros: number) => options.events(frameEvent(frame, direction, atMicros)),
             }
           : { readBuffer: this.#readBuffer, scan: options.onMessageBytes }),
       });
@@ -202,6 +201,10 @@ function joinHeaders(headers: readonly HeaderField[]): Readonly<Record<string, s
     joined.set(key, before === undefined ? value : `${before}, ${value}`);
   }
   return Object.fromEntries(joined);
+}
+
+function frameEvent(frame: Frame, direction: "sent" | "received", atMicros: number): StreamEvent {
+  return { kind: "frame", atMicros, direction, ofMessage: frame.opcode <= opcodes.binary, describe: () => describeFrame(frame) };
 }
 
 function describeFrame(frame: Frame): string {

@@ -29,7 +29,7 @@ t.test("every frame is told, up to the Close that ends the stream", async (t) =>
   await heard.stream.ended;
   await connection.close();
   t.strictSame(
-    heard.events.map((event) => (event.kind === "frame" ? `${event.direction} ${event.frame}` : event.kind)),
+    heard.events.map((event) => (event.kind === "frame" ? `${event.direction} ${event.describe()}` : event.kind)),
     [
       "opened",
       "sent text 2 bytes",
