@@ -36,12 +36,15 @@ export async function runCapacity(options: RunCapacityOptions): Promise<Capacity
   const offered = offeredPerSecond(workload);
   const opensStreams = workload.groups.some(({ arrivals }) => arrivals.model === "open" && arrivals.of === "streams");
   const unit = offered === undefined ? "streams" : opensStreams ? "streams/s" : "updates/s";
+  const quantile = `p${Number((objective.quantile * 100).toFixed(4))}`;
+  // Trials judge by the objective themselves; as a threshold it sets the scale on which the generator must keep its schedule.
+  const scale = [`${objective.metric} ${quantile} <= ${objective.limitMicros}us min 1 samples`];
   const attempt = async (load: number, kind: "search" | "confirm"): Promise<CapacityTrial> => {
     const samplesPerSecond = offered === undefined ? load : load * 0.9;
     const wanted = Math.min(mostSeconds, Math.max(leastSeconds, Math.ceil(samplesFor(objective) / Math.max(0.001, samplesPerSecond))));
     const seconds = kind === "confirm" ? Math.max(confirmSeconds, wanted) : wanted;
     const performed = withLoad(workload, load, seconds);
-    const record = await runLoad({ ...options, workload: { ...performed, thresholds: [] }, thresholds: [] });
+    const record = await runLoad({ ...options, workload: { ...performed, thresholds: [] }, thresholds: scale });
     if (options.signal?.aborted === true) {
       throw new HarnessError("interrupted", "The search was stopped before it had a result.");
     }
@@ -59,7 +62,7 @@ export async function runCapacity(options: RunCapacityOptions): Promise<Capacity
     workload: workload.name,
     hash: workloadHash(workload),
     unit,
-    objective: `${objective.metric} p${Number((objective.quantile * 100).toFixed(4))} <= ${formatMicros(objective.limitMicros)}`,
+    objective: `${objective.metric} ${quantile} <= ${formatMicros(objective.limitMicros)}`,
     ...bounds,
     generatorBound: found.generatorBound || (ceiling !== undefined && found.sustainable > ceiling * ceilingShare),
     ...(failsAt === undefined ? {} : { failsAt }),

@@ -83,7 +83,8 @@ t.test("entries of the old filter after the first of the new one are stale-hard"
 t.test("updates that never apply are timeouts and +∞, and none of them is hard", async (t) => {
   const record = await run(memoryServer({ ignoresUpdates: true }), {
     workload: { ...churn, applyWithinMs: 50 },
-    thresholds: ["filter-apply p50 < 1s min 1 samples", "timeouts == 0"],
+    // Every other update goes back to what holds, and is seen to at once: half of the updates, or one less, are +∞.
+    thresholds: ["filter-apply p90 < 1s min 1 samples", "timeouts == 0"],
   });
   t.ok((record.counters["timeouts"] ?? 0) > 0);
   t.equal(record.counters["stale-hard"], 0);
