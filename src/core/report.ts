@@ -161,8 +161,51 @@ export interface WorkloadRecord {
   readonly remarks: readonly string[];
   /** Streams that ended although the workload did not end them. */
   readonly errors: Readonly<Record<string, number>>;
+  /** What a flood of plain HTTP did to the streams beside it. */
+  readonly flood?: FloodRecord;
   /** What it was compared with, if anything. */
   readonly baseline?: BaselineRecord;
+}
+
+/** A flood of plain HTTP on the WebSocket path, and what went on before, during and after it. */
+export interface FloodRecord {
+  /** Without its query. */
+  readonly url: string;
+  readonly method: string;
+  /** `plain`, `wrong-upgrade`: sent in turn. */
+  readonly of: readonly string[];
+  readonly connections: number;
+  /** Since the measured part began. */
+  readonly fromSeconds: number;
+  readonly untilSeconds: number;
+  /** Whole answers by status; right to within the connections. */
+  readonly statuses: Readonly<Record<string, number>>;
+  /** Connections that broke, and requests without an answer in time. */
+  readonly failed: number;
+  readonly before: FloodPhaseRecord;
+  /** Windows that the flood touches. */
+  readonly during: FloodPhaseRecord;
+  readonly after: FloodPhaseRecord;
+}
+
+/** The live streams, and the handshakes of a prober of our own, in one phase of a flood. */
+export interface FloodPhaseRecord {
+  readonly seconds: number;
+  readonly receivedPerSecond: number;
+  readonly lost: number;
+  /** Streams that ended although nothing asked for it. */
+  readonly ended: number;
+  /** The greatest safe integer for +∞; absent without samples, as the others. */
+  readonly applyP99Us?: number;
+  readonly deliveryLagP99Us?: number;
+  /** Upgrades answered 101, and from the dial to that. */
+  readonly accepted: number;
+  readonly acceptedP99Us?: number;
+  /** Wrong upgrades that were refused, and from the dial to the whole answer. */
+  readonly refused: number;
+  readonly refusedP99Us?: number;
+  /** Handshakes that came to something else, by what. */
+  readonly unexpected: Readonly<Record<string, number>>;
 }
 
 /** An earlier run of the same workload in the same environment. */

@@ -1,4 +1,5 @@
 import type { Message, Transport } from "./contract.js";
+import type { Flood } from "./flood.js";
 import type { RateStage, Spacing } from "./schedule.js";
 
 /**
@@ -84,5 +85,7 @@ export interface Workload {
   /** Gaps between entries longer than this are stalls; undefined: not counted. */
   readonly stallMs: number | undefined;
   readonly groups: readonly StreamGroup[];
+  /** Plain HTTP beside the streams; undefined: none. */
+  readonly flood?: Flood | undefined;
   readonly thresholds: readonly string[];
 }

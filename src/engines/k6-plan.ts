@@ -10,7 +10,8 @@ const setupMsPerStream = 5;
 
 /** Which parts of a task the k6 script cannot perform, each a sentence. */
 export function k6Refusals(task: EngineTask): string[] {
-  return [...new Set([...task.workload.groups.flatMap(refusalsOfGroup), ...task.targets.flatMap((target, i) => refusalsOfTarget(task, target, i))])];
+  const flood = task.workload.flood === undefined ? [] : ["It has a flood, whose effect is told window by window: k6's lag is not kept by window."];
+  return [...new Set([...flood, ...task.workload.groups.flatMap(refusalsOfGroup), ...task.targets.flatMap((target, i) => refusalsOfTarget(task, target, i))])];
 }
 
 /**

@@ -2,6 +2,7 @@ import { performance } from "node:perf_hooks";
 import { defaultContract, loadContract } from "../contract/load-contract.js";
 import type { Contract } from "../core/contract.js";
 import { HarnessError } from "../core/errors.js";
+import { prepareAutocannon } from "../engines/autocannon.js";
 import type { Engine } from "../engines/engine.js";
 import type { Report, RunEvent, WorkloadRecord } from "../core/report.js";
 import type { Workload } from "../core/workload.js";
@@ -28,6 +29,8 @@ export interface WorkloadOptions {
   readonly workers?: number | undefined;
   /** Who performs it; default: the native engine. */
   readonly engine?: Engine | undefined;
+  /** The workload's flood may go to another host than the target's. Default false. */
+  readonly floodElsewhere?: boolean | undefined;
 }
 
 /** What a load run needs to know. */
@@ -44,6 +47,8 @@ export interface LoadOptions extends SurroundingsOptions {
   readonly workers?: number | undefined;
   /** Who performs it; default: the native engine, in this process. */
   readonly engine?: Engine | undefined;
+  /** The workload's flood may go to another host than the target's. Default false. */
+  readonly floodElsewhere?: boolean | undefined;
   readonly targetName?: string | undefined;
   readonly command?: readonly string[];
   readonly secrets?: readonly string[];
@@ -85,6 +90,7 @@ export async function runWorkload(options: LoadOptions): Promise<Report> {
       contract: options.contract ?? defaultContract,
       workers: options.workers,
       engine: options.engine,
+      floodElsewhere: options.floodElsewhere,
     });
     const death = surroundings.death();
     const report = assembleReport(frame, surroundings, {
@@ -136,6 +142,8 @@ export async function loadOptionsFor(surroundings: Surroundings, options: Worklo
     drivers: Object.values(surroundings.drivers),
     seed: options.seed,
     sampleTarget,
+    prepareFlood: (task) => prepareAutocannon(task),
+    floodElsewhere: options.floodElsewhere === true,
     ...(threads === undefined ? {} : { threads }),
     ...(produce === undefined ? {} : { produce }),
     ...(options.durationSeconds === undefined ? {} : { durationSeconds: options.durationSeconds }),

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type Histogram, histogramOf } from "../core/histogram.js";
+import { type Histogram, histogramOf, type HistogramParts } from "../core/histogram.js";
 import { latencyBuckets } from "../core/latency-buckets.js";
 import { countMetrics, hasRate, type TimeMetric, timeMetrics, type ValueMetric } from "../core/metric.js";
 import { formatMicros } from "../core/quantity.js";
@@ -8,6 +8,8 @@ import type { Target } from "../core/target.js";
 import type { Threshold } from "../core/threshold.js";
 import type { StreamGroup, Workload } from "../core/workload.js";
 import { filterResolver, letsEverythingThrough } from "./filters.js";
+import { floodRecord } from "./flood-record.js";
+import type { FloodMeasured } from "./flood-run.js";
 import { histogramRecord } from "./histogram-record.js";
 import { judgeGenerator, judgeThresholds } from "./judge.js";
 import { fairness, type Measurement, mergeRecords, mergeWindows, ratesOf, timeWeightedMedian } from "./measurement.js";
@@ -26,6 +28,7 @@ export interface RecordOptions {
   /** CPU time that the generator used in the measured part, in microseconds. */
   readonly generatorCpuMicros: number;
   readonly targetSamples: readonly TargetSample[];
+  readonly flood?: FloodMeasured | undefined;
   readonly remarks: readonly string[];
 }
 
@@ -43,6 +46,8 @@ export function workloadRecord(options: RecordOptions): WorkloadRecord {
     thresholds,
     measurement,
   );
+  const floodProblem = options.flood?.outcome.problem;
+  const reasons = [...generator.reasons, ...(floodProblem === undefined ? [] : [`The flood was not what was asked for: ${floodProblem}.`])];
   const histograms: Record<string, HistogramRecord> = {};
   for (const name of timeMetrics) {
     const histogram = measurement.times.get(name);
@@ -73,9 +78,10 @@ export function workloadRecord(options: RecordOptions): WorkloadRecord {
     values: measurement.values,
     windows: windowRecords(measurement.windows, shares, options.targetSamples),
     thresholds: judgeThresholds(thresholds, measurement, baseline),
-    generator,
+    generator: { status: reasons.length === 0 ? "valid" : "invalid", reasons },
     remarks: [...new Set([...options.remarks, ...shares.flatMap((share) => share.remarks), ...remarksOf(options, measurement)])],
     errors: mergeErrors(shares),
+    ...(options.flood === undefined ? {} : { flood: floodRecord(options.flood, mergedWindows(shares)) }),
   };
 }
 
@@ -86,8 +92,8 @@ export function workloadHash(workload: Workload): string {
 }
 
 /** The shares merged, with the figures of the whole run. */
-export function measurementOf(options: Pick<RecordOptions, "workload" | "shares" | "generatorCpuMicros" | "targetSamples">): Measurement {
-  const { workload, shares, generatorCpuMicros, targetSamples } = options;
+export function measurementOf(options: Pick<RecordOptions, "workload" | "shares" | "generatorCpuMicros" | "targetSamples" | "flood">): Measurement {
+  const { workload, shares, generatorCpuMicros, targetSamples, flood } = options;
   const seconds = Math.max(0, ...shares.map((share) => share.measuredMicros)) / 1_000_000;
   const merged = mergeRecords(
     shares.flatMap((share) => share.groups.map(({ record }) => record)),
@@ -99,11 +105,25 @@ export function measurementOf(options: Pick<RecordOptions, "workload" | "shares"
     ...(seconds > 0 ? { "generator-cpu": round(generatorCpuMicros / 1_000_000 / seconds, 3) } : {}),
     ...(generatorCpuMicros > 0 ? { "entries-per-cpu-second": Math.round((received / generatorCpuMicros) * 1_000_000) } : {}),
     ...optional("fairness", leastFairness(workload, shares)),
-    ...optional("bystander-ratio", bystanderRatio(workload, shares)),
+    ...optional("bystander-ratio", bystanderRatio(workload, shares, flood)),
     ...optional("resolution", resolution(workload, shares)),
     ...summariseTarget(targetSamples, received),
   };
-  return { ...merged, values };
+  return { ...merged, times: withProbed(merged.times, flood), values };
+}
+
+/** Handshakes that were measured beside the streams are measured as theirs are. */
+function withProbed(times: Measurement["times"], flood: FloodMeasured | undefined): Measurement["times"] {
+  const all = new Map(times);
+  for (const [name, parts] of Object.entries(flood?.probed?.times ?? {}) as [TimeMetric, HistogramParts][]) {
+    const before = all.get(name);
+    all.set(name, before === undefined ? histogramOf(parts) : histogramOf(before.parts(), parts));
+  }
+  return all;
+}
+
+function mergedWindows(shares: readonly ShareRecord[]): MeasuredWindow[] {
+  return mergeWindows(shares.flatMap((share) => share.groups.flatMap(({ record }) => record.windows)));
 }
 
 /** Windows of a share as progress shows them; `target` is the latest sample. */
@@ -149,15 +169,24 @@ function leastFairness(workload: Workload, shares: readonly ShareRecord[]): numb
 }
 
 /** p99 delivery lag of the bystanders from the first disturbance on, over before it. */
-function bystanderRatio(workload: Workload, shares: readonly ShareRecord[]): number | undefined {
-  const disturbing = workload.groups.filter((group) => !group.bystander && group.fromMs > 0);
-  if (disturbing.length === 0) {
+function bystanderRatio(workload: Workload, shares: readonly ShareRecord[], flood: FloodMeasured | undefined): number | undefined {
+  const disturbances = [
+    ...workload.groups
+      .filter((group) => !group.bystander && group.fromMs > 0)
+      .map((group) => ({ fromSeconds: group.fromMs / 1000, untilSeconds: (group.untilMs ?? Infinity) / 1000 })),
+    ...(flood === undefined || !Number.isFinite(flood.fromMicros)
+      ? []
+      : [{ fromSeconds: flood.flood.fromMs / 1000, untilSeconds: flood.untilMicros / 1_000_000 }]),
+  ];
+  if (disturbances.length === 0) {
     return undefined;
   }
-  const fromSeconds = Math.min(...disturbing.map((group) => group.fromMs)) / 1000;
-  const untilSeconds = Math.max(...disturbing.map((group) => group.untilMs ?? Infinity)) / 1000;
+  const fromSeconds = Math.min(...disturbances.map((disturbance) => disturbance.fromSeconds));
+  const untilSeconds = Math.max(...disturbances.map((disturbance) => disturbance.untilSeconds));
+  // A flood disturbs no group in particular.
+  const all = flood !== undefined && !workload.groups.some((group) => group.bystander);
   const windows = mergeWindows(
-    shares.flatMap((share) => workload.groups.flatMap((group, i) => (group.bystander ? (share.groups[i]?.record.windows ?? []) : []))),
+    shares.flatMap((share) => workload.groups.flatMap((group, i) => (group.bystander || all ? (share.groups[i]?.record.windows ?? []) : []))),
   );
   const lagOf = (inside: (index: number) => boolean): number => {
     const parts = windows.filter(({ index }) => inside(index)).map((window) => window.times["delivery-lag"]);

@@ -6,6 +6,7 @@ import { HarnessError } from "../core/errors.js";
 import { Histogram, type HistogramParts } from "../core/histogram.js";
 import { type CountMetric, metrics, type TimeMetric } from "../core/metric.js";
 import { fitTo } from "../core/schedule.js";
+import type { PrepareFlood } from "../core/flood.js";
 import type { RunEvent, WorkloadRecord } from "../core/report.js";
 import type { Driver } from "../core/stream.js";
 import type { Target } from "../core/target.js";
@@ -13,6 +14,7 @@ import { parseThresholds, type Threshold } from "../core/threshold.js";
 import type { FilterReference, Workload } from "../core/workload.js";
 import { createDriverSource } from "./driver-source.js";
 import { filterResolver, referencesOf } from "./filters.js";
+import { type FloodRun, floodTaskFor, prepareFloodRun } from "./flood-run.js";
 import { beyondRepair } from "./judge.js";
 import { type MeasuredWindow, mergeRecords, mergeWindows } from "./measurement.js";
 import { windowRecord, workloadRecord } from "./record.js";
@@ -47,6 +49,10 @@ export interface RunLoadOptions {
   readonly sampleTarget?: () => TargetReading | undefined;
   /** Writes entries that a filter lets through; needed by workloads with `produce`. */
   readonly produce?: (filter: Filter, count: number) => Promise<void>;
+  /** Makes the workload's flood; needed by workloads with one. */
+  readonly prepareFlood?: PrepareFlood;
+  /** A flood may go to another host than the targets'. Default false. */
+  readonly floodElsewhere?: boolean;
   /** Performs the workload in worker threads; without it, and for drivers that cannot be flooded, in this one. */
   readonly threads?: ThreadOptions;
   readonly clock?: Clock;
@@ -75,6 +81,7 @@ export async function runLoad(options: RunLoadOptions): Promise<WorkloadRecord> 
     options.thresholds === undefined ? "workload" : "usage",
   );
   checkFit(workload, options);
+  const floodTask = workload.flood === undefined ? undefined : floodTaskFor(workload.flood, workload, targets, options.floodElsewhere === true);
   const drivers = targets.map((target) => driverFor(target.transport, options.drivers));
   const stop = new AbortController();
   const onAbort = (): void => stop.abort();
@@ -82,7 +89,12 @@ export async function runLoad(options: RunLoadOptions): Promise<WorkloadRecord> 
   if (options.signal?.aborted === true) {
     stop.abort();
   }
-  const watch = new RunWatch({ workload, thresholds, clock, onEvent, sampleTarget, abort: () => stop.abort() });
+  const { flood: flooding } = workload;
+  const flood =
+    flooding === undefined || floodTask === undefined
+      ? undefined
+      : await prepareFloodRun(floodTask, flooding, { prepare: preparerOf(options), targets, clock, stop: stop.signal });
+  const watch = new RunWatch({ workload, thresholds, clock, onEvent, sampleTarget, flood, abort: () => stop.abort() });
   const { produce } = options;
   const plan: SharePlan = {
     workload,
@@ -109,11 +121,20 @@ export async function runLoad(options: RunLoadOptions): Promise<WorkloadRecord> 
       ...(options.baseline === undefined ? {} : { baseline: options.baseline }),
       generatorCpuMicros: watch.cpuMicros(),
       targetSamples: watch.samples,
+      flood: await flood?.close(),
       remarks: watch.remarks,
     });
   } finally {
+    await flood?.close();
     options.signal?.removeEventListener("abort", onAbort);
   }
+}
+
+function preparerOf({ prepareFlood, workload }: RunLoadOptions): PrepareFlood {
+  if (prepareFlood === undefined) {
+    throw new Error(`the workload "${workload.name}" has a flood, and nobody was given to make it`);
+  }
+  return prepareFlood;
 }
 
 /** What is to be performed, wherever. */
@@ -200,7 +221,13 @@ export function adjusted({ workload, durationSeconds, streams }: RunLoadOptions)
           : arrivals,
     };
   });
-  return { ...workload, durationMs, groups };
+  const { flood } = workload;
+  return {
+    ...workload,
+    durationMs,
+    groups,
+    ...(flood === undefined ? {} : { flood: { ...flood, fromMs: flood.fromMs * factor, durationMs: flood.durationMs * factor } }),
+  };
 }
 
 /** What the workload needs of the contracts and the targets is there; said before anything is sent. */
@@ -256,7 +283,7 @@ export function windowedTimes(workload: Workload, thresholds: readonly Threshold
   const stretches = thresholds
     .filter((threshold) => metrics[threshold.metric].kind === "time" && (threshold.overSeconds !== undefined || threshold.abortOnFail))
     .map((threshold) => threshold.metric as TimeMetric);
-  const bystanders: TimeMetric[] = workload.groups.some((group) => group.bystander) ? ["delivery-lag"] : [];
+  const bystanders: TimeMetric[] = workload.flood !== undefined || workload.groups.some((group) => group.bystander) ? ["delivery-lag"] : [];
   return [...new Set<TimeMetric>(["filter-apply", "schedule-lag", ...bystanders, ...stretches])];
 }
 
@@ -266,6 +293,7 @@ interface RunWatchOptions {
   readonly clock: Clock;
   readonly onEvent: ((event: RunEvent) => void) | undefined;
   readonly sampleTarget: (() => TargetReading | undefined) | undefined;
+  readonly flood: FloodRun | undefined;
   readonly abort: () => void;
 }
 
@@ -290,6 +318,7 @@ class RunWatch {
   begin(atMicros: number): number {
     const { warmUpMs } = this.#options.workload;
     this.#startMicros = atMicros + warmUpMs * 1000;
+    this.#options.flood?.begin(this.#startMicros);
     // What warming up costs is no part of what was measured.
     setTimeout(() => {
       this.#cpuAtStart = cpuUsage();

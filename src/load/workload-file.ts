@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { durationPattern, parseDuration } from "../core/duration.js";
+import { type Flood, floodMethods, floodRequests } from "../core/flood.js";
 import type { RateStage } from "../core/schedule.js";
 import { parseThreshold } from "../core/threshold.js";
 import type { Arrivals, FilterReference, StreamGroup, Workload, WorkloadStep } from "../core/workload.js";
@@ -22,6 +23,9 @@ export function parseWorkload(text: string, file: string): Workload {
         problems.push({ path: [key], at: "key", message: `"${key}" belongs into each of "groups" when there are groups.` });
       }
     }
+  }
+  if (given.flood?.from !== undefined && given.flood.from >= given.duration) {
+    problems.push({ path: ["flood", "from"], message: `"from" must be earlier than the end of the run.` });
   }
   const names = new Set<string>();
   for (const [i, group] of groups.entries()) {
@@ -46,6 +50,7 @@ export function parseWorkload(text: string, file: string): Workload {
     applyWithinMs: given["apply-within"],
     stallMs: given.stall,
     groups: groups.map(groupOf),
+    ...(given.flood === undefined ? {} : { flood: floodOf(given.flood, given.duration) }),
     thresholds: given.thresholds ?? [],
   };
 }
@@ -102,6 +107,22 @@ const open = z.strictObject({
   "in-flight": count.optional(),
 });
 
+const flood = z
+  .strictObject({
+    url: z
+      .string()
+      .refine((given) => given.startsWith("/") || (/^(https?|wss?):\/\//.test(given) && URL.canParse(given)), "a URL, or a path that begins with /")
+      .optional(),
+    method: z.enum(floodMethods).optional(),
+    of: z.array(z.enum(floodRequests)).min(1).optional(),
+    connections: count.max(10_000).optional(),
+    rate: rate.refine((perSecond) => perSecond >= 1, "must be at least 1/s").optional(),
+    from: duration.optional().meta({ description: "Since the measured part began; absent: after a third of it." }),
+    duration: positiveDuration.optional().meta({ description: "Absent: a third of the measured part." }),
+    requests: count.max(100_000_000).optional().meta({ description: "No more than so many; absent: a million." }),
+  })
+  .meta({ description: "Plain HTTP on the WebSocket path, from a process of its own, beside the streams." });
+
 const groupShape = {
   streams: count.optional(),
   transports: z
@@ -133,6 +154,7 @@ const workloadSchema = z.strictObject({
   thresholds: z.array(z.string()).optional(),
   ...groupShape,
   groups: z.array(group).min(1).optional(),
+  flood: flood.optional(),
 });
 
 function problemsOf(given: GivenGroup, base: YamlPath, names: Set<string>): YamlProblem[] {
@@ -182,6 +204,20 @@ function groupOf(given: GivenGroup): StreamGroup {
     each: (given.each ?? []).map(stepOf),
     // A stream that is left open at the end is ended by its client, as users do.
     finish: given.finish?.map(stepOf) ?? [{ kind: "end" }, { kind: "expect-end", withinMs: undefined }],
+  };
+}
+
+function floodOf(given: z.output<typeof flood>, durationMs: number): Flood {
+  const connections = given.connections ?? 10;
+  return {
+    url: given.url,
+    method: given.method ?? "GET",
+    of: given.of ?? floodRequests,
+    connections,
+    ratePerSecond: given.rate,
+    fromMs: given.from ?? Math.floor(durationMs / 3),
+    durationMs: given.duration ?? Math.floor(durationMs / 3),
+    requests: Math.max(connections, given.requests ?? 1_000_000),
   };
 }
 

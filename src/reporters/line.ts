@@ -1,7 +1,8 @@
-import type { CheckRecord, Report, RunEvent, WorkloadRecord } from "../core/report.js";
+import type { CheckRecord, FloodRecord, Report, RunEvent, WorkloadRecord } from "../core/report.js";
 import type { RenderOptions, Reporter } from "../core/reporter.js";
 import { verdictStatuses } from "../core/verdict.js";
 import { checkTitle, failureFields, timelineLines } from "./failure-lines.js";
+import { floodRows } from "./flood-rows.js";
 import { groupFailures } from "./failure-groups.js";
 import { createPalette } from "./palette.js";
 import { oneLine, withoutCommands } from "./plain-text.js";
@@ -65,12 +66,22 @@ function workloadLines(workload: WorkloadRecord, options: RenderOptions): string
     ...Object.entries(workload.rates).map(
       ([metric, { min, median, max }]) => `  ${name} ${oneLine(metric)}/s min=${Math.round(min)} median=${Math.round(median)} max=${Math.round(max)}`,
     ),
+    ...(workload.flood === undefined ? [] : floodLines(name, workload.flood)),
     ...workload.thresholds.map(
       (threshold) =>
         `${paints[threshold.status](`${threshold.status === "passed" ? "✓" : threshold.status === "failed" ? "✗" : "?"} ${threshold.status}`)} ${name}: ${oneLine(threshold.text)}: ${marginText(threshold)}`,
     ),
     ...workload.generator.reasons.map((reason) => doubtful(`‼ ${name}: generator ${workload.generator.status}: ${oneLine(reason)}`)),
     ...workload.remarks.map((remark) => `  ${name}: ${oneLine(remark)}`),
+  ];
+}
+
+function floodLines(name: string, flood: FloodRecord): string[] {
+  const { sentence, rows, notes } = floodRows(flood);
+  return [
+    `  ${name}: ${oneLine(sentence)}`,
+    ...rows.map(([figure, before, during, after]) => `  ${name} beside the flood: ${figure} before=${before} during=${during} after=${after}`),
+    ...notes.map((note) => `  ${name}: ${oneLine(note)}`),
   ];
 }
 

@@ -1,7 +1,8 @@
-import type { CheckRecord, Report, WorkloadRecord } from "../core/report.js";
+import type { CheckRecord, FloodRecord, Report, WorkloadRecord } from "../core/report.js";
 import { verdictStatuses } from "../core/verdict.js";
 import { checkTitle, failureFields, timelineLines } from "./failure-lines.js";
 import { groupFailures, type FailureGroup } from "./failure-groups.js";
+import { floodRows } from "./flood-rows.js";
 import { codeBlock, codeSpan, prose } from "./markdown-text.js";
 import { count, microseconds, milliseconds, plural } from "./quantities.js";
 import { shellLine } from "./shell-words.js";
@@ -157,7 +158,21 @@ function workload(record: WorkloadRecord): string[] {
           "|-|-:|-:|-:|",
           ...rates.map(([name, { min, median, max }]) => `| ${codeSpan(name)} | ${[min, median, max].map(count).join(" | ")} |`),
         ]),
+    ...(record.flood === undefined ? [] : floodTable(record.flood)),
     ...(record.remarks.length === 0 ? [] : ["", ...record.remarks.map((remark) => `- ${codeSpan(remark)}`)]),
+  ];
+}
+
+function floodTable(flood: FloodRecord): string[] {
+  const { sentence, rows, notes } = floodRows(flood);
+  return [
+    "",
+    codeSpan(sentence),
+    "",
+    "| the streams beside the flood | before | during | after |",
+    "|-|-:|-:|-:|",
+    ...rows.map((cells) => `| ${cells.join(" | ")} |`),
+    ...(notes.length === 0 ? [] : ["", ...notes.map((note) => `- ${codeSpan(note)}`)]),
   ];
 }
 

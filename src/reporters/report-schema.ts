@@ -84,6 +84,38 @@ const window = z
 const rate = z.object({ min: z.number(), median: z.number(), max: z.number(), mean: z.number() }).readonly();
 const byName = <T extends z.ZodType>(value: T) => z.record(text, value).readonly();
 
+const floodPhase = z
+  .object({
+    seconds: amount,
+    receivedPerSecond: amount,
+    lost: z.number(),
+    ended: count,
+    applyP99Us: amount.exactOptional(),
+    deliveryLagP99Us: amount.exactOptional(),
+    accepted: count.describe("Right upgrades answered 101."),
+    acceptedP99Us: amount.exactOptional().describe("From the dial to the whole answer."),
+    refused: count.describe("Wrong upgrades that were refused."),
+    refusedP99Us: amount.exactOptional(),
+    unexpected: byName(count).describe("Handshakes that came to something else."),
+  })
+  .readonly();
+
+const flood = z
+  .object({
+    url: text,
+    method: text,
+    of: texts,
+    connections: count,
+    fromSeconds: amount,
+    untilSeconds: amount,
+    statuses: byName(count).describe("Whole answers by status; right to within the connections."),
+    failed: count,
+    before: floodPhase,
+    during: floodPhase,
+    after: floodPhase,
+  })
+  .readonly();
+
 const workload = z
   .object({
     name: text,
@@ -115,6 +147,7 @@ const workload = z
     generator: z.object({ status: z.enum(["valid", "invalid"]), reasons: texts }).readonly(),
     remarks: texts,
     errors: byName(z.number()),
+    flood: flood.exactOptional().describe("What a flood of plain HTTP did to the streams beside it."),
     baseline: z
       .object({
         name: text,

@@ -1,4 +1,5 @@
 import type { HistogramRecord, RunEvent, ThresholdRecord, WorkloadRecord } from "../core/report.js";
+import { floodRows } from "./flood-rows.js";
 import { columnsOf, oneLine, padEnd, padStart, truncate, wrap } from "./plain-text.js";
 import { bytes, count, figure, microseconds, plural } from "./quantities.js";
 import { listLines, type Page } from "./text-page.js";
@@ -11,6 +12,7 @@ export function workloadSection(workload: WorkloadRecord, page: Page): string[] 
     latencyTable(workload, page),
     rateTable(workload, page),
     counterLines(workload, page),
+    floodLines(workload, page),
     thresholdLines(workload, page),
     generatorLines(workload, page),
     workload.remarks.flatMap((remark) =>
@@ -90,6 +92,18 @@ function counterLines(workload: WorkloadRecord, page: Page): string[] {
   const block = (title: string, items: readonly string[]): string[] =>
     items.length === 0 ? [] : [page.palette.faint(`  ${title}`), ...listLines(items, page, 4)];
   return [...block("counted", some), ...block("none of these", zero), ...block("streams that ended by themselves", errors)];
+}
+
+function floodLines({ flood }: WorkloadRecord, page: Page): string[] {
+  if (flood === undefined) {
+    return [];
+  }
+  const { sentence, rows, notes } = floodRows(flood);
+  return [
+    ...wrap(oneLine(sentence), page.columns - 2).map((line) => `  ${line}`),
+    ...table(["the streams beside it", "before", "during", "after"], rows, [], page),
+    ...(notes.length === 0 ? [] : listLines(notes.map(oneLine), page, 4)),
+  ];
 }
 
 function thresholdLines(workload: WorkloadRecord, page: Page): string[] {

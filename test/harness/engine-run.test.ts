@@ -21,7 +21,11 @@ t.test("each shipped workload is either performed by k6 or refused with the part
       });
       performed.push(name);
     } catch (thrown) {
-      t.match(thrown, { code: "workload", message: /The engine k6 cannot perform ".*": (Group|The threshold)/, hint: "--engine native performs it." }, name);
+      t.match(
+        thrown,
+        { code: "workload", message: /The engine k6 cannot perform ".*": (Group|The threshold|It has a flood)/, hint: "--engine native performs it." },
+        name,
+      );
     }
   }
   t.ok(performed.includes("throughput") && performed.includes("filter-churn"));

@@ -104,6 +104,11 @@ t.test("each mistake is placed to line and column, with what was meant", (t) => 
   refused(`${head}streams: 3\ngroups: [{ name: g }]`, "w.yaml:4:1", /belongs into each/);
   refused(`${head}groups: [{ name: g }, { name: g }]`, "w.yaml:4:31", /used twice/);
   refused(`${head}streams: 0`, "w.yaml:4:10", /streams/);
+  refused(`${head}flood: { conections: 3 }`, "w.yaml:4:10", /Did you mean "connections"/);
+  refused(`${head}flood: { url: example.com }`, "w.yaml:4:15", /a URL, or a path/);
+  refused(`${head}flood: { method: BREW }`, "w.yaml:4:18", /GET/);
+  refused(`${head}flood: { from: 1h }`, "w.yaml:4:16", /earlier than the end/);
+  refused(`${head}flood: { connections: 1000000 }`, "w.yaml:4:23", /10000/);
   refused("a: [", "w.yaml:1:5", /not YAML/);
   t.end();
 });
@@ -142,6 +147,18 @@ t.test("no text makes it throw anything but an error for the user", (t) => {
     ),
     { numRuns: 500 },
   );
+  t.end();
+});
+
+t.test("a flood takes the middle third of the run, and keeps within its bounds", (t) => {
+  const plain = parseWorkload("name: w\nabout: a\nduration: 9s\nflood: {}\n", "w.yaml").flood;
+  t.match(plain, { method: "GET", of: ["plain", "wrong-upgrade"], connections: 10, fromMs: 3000, durationMs: 3000, requests: 1_000_000 });
+  const full = parseWorkload(
+    "name: w\nabout: a\nduration: 9s\nflood: { url: /x, method: POST, of: [plain], connections: 20, rate: 600/m, from: 0s, duration: 1s, requests: 5 }\n",
+    "w.yaml",
+  ).flood;
+  t.match(full, { url: "/x", method: "POST", of: ["plain"], ratePerSecond: 10, fromMs: 0, durationMs: 1000 });
+  t.equal(full?.requests, 20, "each connection has one");
   t.end();
 });
 

@@ -1,4 +1,5 @@
 import type { HistogramRecord, ThresholdRecord, WorkloadRecord } from "../../core/report.js";
+import { floodRows } from "../flood-rows.js";
 import { bytes, count, figure, microseconds, plural } from "../quantities.js";
 import { marginText } from "../text-load.js";
 import { heatMap } from "./heat-map.js";
@@ -12,7 +13,7 @@ export function workloadSection(workload: WorkloadRecord, index: number): Markup
 <p>${workload.engine} engine, ${workload.transports.join(" and ")} (${workload.driver}), ${plural(workload.streams, "stream")}, ${microseconds(workload.elapsedSeconds * 1e6)}</p>
 ${generator(workload)}${thresholds(workload)}${latencies(workload)}
 <div class="figures">${percentileCurve(workload)}${heatMap(workload)}${timeCharts(workload)}</div>
-${baseline(workload)}${rates(workload)}${counters(workload)}${remarks(workload)}</section>`;
+${baseline(workload)}${rates(workload)}${flood(workload)}${counters(workload)}${remarks(workload)}</section>`;
 }
 
 function generator({ generator: { status, reasons } }: WorkloadRecord): Markup {
@@ -102,6 +103,16 @@ function rates(workload: WorkloadRecord): Markup {
         ([name, rate]) =>
           markup`<tr><th scope="row">${name}</th>${[rate.min, rate.median, rate.max, rate.mean].map((value) => markup`<td>${name === "bytes" ? bytes(value) : count(value)}</td>`)}</tr>`,
       )}</tbody></table></div>`;
+}
+
+function flood({ flood: made }: WorkloadRecord): Markup {
+  if (made === undefined) {
+    return none;
+  }
+  const { sentence, rows, notes } = floodRows(made);
+  return markup`<h3>Flood</h3><p>${sentence}</p><div class="scroll" tabindex="0" role="region" aria-label="Flood"><table class="numbers"><caption>The streams beside it</caption><thead><tr><th scope="col">figure</th><th scope="col">before</th><th scope="col">during</th><th scope="col">after</th></tr></thead><tbody>${rows.map(
+    ([name, ...cells]) => markup`<tr><th scope="row">${name}</th>${cells.map((cell) => markup`<td>${cell}</td>`)}</tr>`,
+  )}</tbody></table></div>${notes.length === 0 ? none : markup`<ul class="remarks">${notes.map((note) => markup`<li>${note}</li>`)}</ul>`}`;
 }
 
 function counters(workload: WorkloadRecord): Markup {
