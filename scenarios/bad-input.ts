@@ -201,6 +201,7 @@ export const badInputChecks: readonly Check[] = [
     exchange: ["C → S  DATA with half a message, END_STREAM", "S → C  a status other than OK"],
     causes: { Python: "The C core drops the half and reports a clean end.", any: "Whatever is left in the buffer at the end is thrown away." },
     needs: ["wire"],
+    dependsOn: ["eof/grpc-end-stream-with-filter", "filter-updates/grpc-split-and-coalesced"],
     async run(session) {
       const whole = encodeMessage(Buffer.concat([filterBytes(session, session.role("broad")), Buffer.alloc(24)]));
       for (const running of [false, true]) {
@@ -220,7 +221,7 @@ export const badInputChecks: readonly Check[] = [
     exchange: ["C → S  filter of the limit", "S → C  entries", "C → S  filter of one byte more", "S → C  grpc-status 8   |   Close 1009"],
     causes: { any: "`>=` for `>`, or characters are counted instead of bytes." },
     needs: ["wire"],
-    dependsOn: ["first-filter/takes-effect"],
+    dependsOn: ["first-filter/takes-effect", "filter-updates/grpc-split-and-coalesced"],
     async run(session) {
       const limit = session.contract.filterBytes;
       if (limit === undefined) {
@@ -293,7 +294,7 @@ export const badInputChecks: readonly Check[] = [
       for (const invalid of unicodeInvalids(session)) {
         const exchange = await openGrpc(session);
         await exchange.conversation.send(session.contract.filter(invalid));
-        const end = await awaitStatus(session, exchange);
+        const end = await awaitStatus(session, exchange, ["bad-input/invalid-filter"]);
         if (end.rawMessage === undefined) {
           continue;
         }

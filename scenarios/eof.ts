@@ -1,6 +1,7 @@
 import type { Check } from "../src/conformance/check.js";
 import { awaitOk, awaitStatus, describeGrpcEnd, filterMessage, openGrpc } from "../src/conformance/grpc-exchange.js";
 import { describeEnd, requireNoViolations } from "../src/conformance/conversation.js";
+import { rootsOfNoEnd, rootsOfWrongEntry } from "../src/conformance/roots.js";
 import type { Session } from "../src/conformance/session.js";
 import { awaitClose, describeExchange, filterPayload, openWebSocket, requireNullEnd, type WebSocketExchange } from "../src/conformance/websocket-exchange.js";
 import { fail } from "../src/core/verdict.js";
@@ -197,7 +198,10 @@ export const eofChecks: readonly Check[] = [
       const revived = exchange.conversation.arrivals.find((arrival) => b.matches(arrival.entry) && !a.matches(arrival.entry));
       if (revived !== undefined) {
         exchange.conversation.accuse(revived, "matches only the filter sent after null");
-        fail("no entry by a filter that was sent after null", JSON.stringify(revived.entry));
+        fail("no entry by a filter that was sent after null", JSON.stringify(revived.entry), [
+          "eof/while-idle",
+          ...rootsOfWrongEntry(exchange.conversation, revived.entry),
+        ]);
       }
     },
   },
@@ -263,7 +267,7 @@ export const eofChecks: readonly Check[] = [
       await exchange.conversation.send(broad);
       await session.effect(exchange.conversation, broad, { since: 0 });
       await exchange.conversation.halfClose();
-      const end = await awaitStatus(session, exchange);
+      const end = await awaitStatus(session, exchange, rootsOfNoEnd);
       if (end.rawStatus === undefined) {
         fail("grpc-status in trailers", describeGrpcEnd(end));
       }
@@ -293,7 +297,7 @@ export const eofChecks: readonly Check[] = [
       await conversation.halfClose();
       await session.endsCleanly(conversation);
       if (conversation.arrivals.length > 0) {
-        fail("no entry", `${conversation.arrivals.length} came`);
+        fail("no entry", `${conversation.arrivals.length} came`, "first-filter/silent-before");
       }
       const later = await session.open();
       await session.settle(60);
@@ -392,7 +396,7 @@ async function nullEnds(session: Session, text: string): Promise<void> {
 function requireNotEnded(exchange: WebSocketExchange, what: string): void {
   const { end } = exchange.conversation;
   if (end !== undefined && end.kind === "completed") {
-    fail(`${what} is not the end of the stream`, `the server ended it: ${describeExchange(exchange)}`);
+    fail(`${what} is not the end of the stream`, `the server ended it: ${describeExchange(exchange)}`, "bad-input/ws-malformed-json");
   }
 }
 

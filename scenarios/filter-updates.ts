@@ -1,10 +1,11 @@
 import { performance } from "node:perf_hooks";
 import type { Check } from "../src/conformance/check.js";
-import type { Conversation } from "../src/conformance/conversation.js";
+import type { Arrival, Conversation } from "../src/conformance/conversation.js";
+import { rootsOfNoEntry, rootsOfNoUpdate, rootsOfWrongEntry } from "../src/conformance/roots.js";
 import type { Session } from "../src/conformance/session.js";
 import type { Filter } from "../src/core/contract.js";
 import { fail, notApplicable, unproven, warn } from "../src/core/verdict.js";
-import { alternating, flowOf, requireAllMatch, requireAStarBStar, requireInOrder, requireTokensInOrder } from "./observations.js";
+import { alternating, flowOf, overdue, requireAllMatch, requireAStarBStar, requireInOrder, requireTokensInOrder } from "./observations.js";
 
 const both = ["grpc", "ws"] as const;
 
@@ -166,7 +167,11 @@ export const filterUpdateChecks: readonly Check[] = [
         if (onlyB !== undefined && session.supply.producer.kind === "ready") {
           const token = session.contract.entries.token === undefined ? undefined : onlyB[session.contract.entries.token];
           if (token !== undefined && !conversation.arrivals.some((arrival) => arrival.token === token)) {
-            fail(`every entry that "${b.name}" lets through`, `one that "${a.name}" does not let through was left out: the old filter still constrains`);
+            fail(
+              `every entry that "${b.name}" lets through`,
+              `one that "${a.name}" does not let through was left out: the old filter still constrains`,
+              rootsOfNoEntry,
+            );
           }
         }
         conversation.cancel();
@@ -412,6 +417,7 @@ async function requireNoReachBack(session: Session, backlog: boolean): Promise<v
     judge(
       `no entry that was written before the filter "${b.name}" was sent`,
       `${JSON.stringify(early.entry)} came${backlog ? ", after the reader had paused" : ""}`,
+      rootsOfWrongEntry(conversation, early.entry),
     );
   }
   conversation.cancel();
@@ -437,22 +443,24 @@ function thirdFilter(session: Session, a: Filter, b: Filter): Filter {
   return third;
 }
 
-/** Waits until an entry that only the old filter lets through, written afresh, no longer comes: the update holds. */
+/** Waits until an entry that only the old filter lets through, written afresh, no longer comes: the update holds. What was written before the bound may come late. */
 async function untilOldDrains(session: Session, conversation: Conversation, old: Filter, fresh: Filter): Promise<void> {
   const startMs = performance.now();
-  while (performance.now() - startMs < session.bounds.applyMs) {
+  for (let last = false; !last;) {
+    last = overdue(session, startMs, session.bounds.applyMs);
     const since = conversation.arrivals.length;
     const outside = session.supply.draft([old], [fresh]);
-    if (outside !== undefined && session.supply.producer.kind === "ready") {
-      await session.supply.write([outside]);
-    } else {
+    const written = outside === undefined || session.contract.entries.token === undefined ? undefined : await session.supply.write([outside]);
+    if (written?.kind !== "produced") {
       await session.until(() => undefined, 40, { quiet: true });
     }
     // A sentinel written after the outsider: whatever was due before it has come.
     await session.barrier(conversation, fresh);
-    if (conversation.arrivals.slice(since).every((arrival) => fresh.matches(arrival.entry))) {
+    const holds = (arrival: Arrival): boolean =>
+      written?.kind === "produced" ? arrival.token === undefined || !written.tokens.includes(arrival.token) : fresh.matches(arrival.entry);
+    if (conversation.arrivals.slice(since).every(holds)) {
       return;
     }
   }
-  fail(`"${fresh.name}" is in effect within ${session.bounds.applyMs} ms`, `entries that it does not let through still come`);
+  fail(`"${fresh.name}" is in effect within ${session.bounds.applyMs} ms`, `entries that it does not let through still come`, rootsOfNoUpdate(true));
 }

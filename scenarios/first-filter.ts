@@ -1,11 +1,12 @@
 import { performance } from "node:perf_hooks";
 import type { Check } from "../src/conformance/check.js";
 import { describeEnd, describeEntry, requireNoViolations } from "../src/conformance/conversation.js";
+import { rootsOfNoEntry, rootsOfWrongEntry } from "../src/conformance/roots.js";
 import type { Session } from "../src/conformance/session.js";
 import type { Filter } from "../src/core/contract.js";
 import { fail, notApplicable, unproven } from "../src/core/verdict.js";
 import { variantsOf } from "./variants.js";
-import { awaitQuietly, flowOf, requireAllMatch } from "./observations.js";
+import { awaitQuietly, flowOf, overdue, requireAllMatch } from "./observations.js";
 
 const both = ["grpc", "ws"] as const;
 
@@ -137,6 +138,7 @@ export const firstFilterChecks: readonly Check[] = [
             fail(
               `with the filter ${JSON.stringify(variant.filter.messages.at(-1))}, the entry ${JSON.stringify(draft)}`,
               "it did not come, although a later one did",
+              rootsOfNoEntry,
             );
           }
         }
@@ -164,23 +166,30 @@ export const firstFilterChecks: readonly Check[] = [
         notApplicable("the contract has no list of wanted values");
       }
       const conversation = await session.flowing(a);
+      // Shows that what was written has gone out.
+      const witness = await session.flowing(a);
       await conversation.send(session.contract.filter({ [rule.filter]: [""] }));
       // Once the filter holds, nothing of this kind comes: looked for until it stays away.
       const startMs = performance.now();
       for (;;) {
+        const late = overdue(session, startMs, session.bounds.applyMs);
         const since = conversation.arrivals.length;
-        await session.supply.produce([a], [], 3);
-        await session.settle(80);
+        const written = await session.supply.produce([a], [], 3);
+        if (written.kind === "unavailable") {
+          unproven(written.reason);
+        }
+        await session.barrier(witness, a);
+        await session.settle(60);
         if (conversation.end !== undefined) {
           unproven(`a server that takes an empty text as a value: the stream ended, ${describeEnd(conversation.end)}`);
         }
-        const still = conversation.arrivals.slice(since).find((arrival) => a.matches(arrival.entry));
+        const still = conversation.arrivals.slice(since).find((arrival) => arrival.token !== undefined && written.tokens.includes(arrival.token));
         if (still === undefined) {
           return;
         }
-        if (performance.now() - startMs > session.bounds.applyMs) {
+        if (late) {
           conversation.accuse(still, "does not have an empty value");
-          fail(`only entries whose "${rule.entry}" is empty`, JSON.stringify(still.entry));
+          fail(`only entries whose "${rule.entry}" is empty`, JSON.stringify(still.entry), rootsOfWrongEntry(conversation, still.entry));
         }
       }
     },
@@ -291,7 +300,7 @@ function requireSilence(count: number, end: string | undefined, accuse: () => vo
   }
   if (count > 0) {
     accuse();
-    fail("no entry", `${count} ${count === 1 ? "entry" : "entries"} came`);
+    fail("no entry", `${count} ${count === 1 ? "entry" : "entries"} came`, ["first-filter/silent-before", "first-filter/entries-match"]);
   }
 }
 

@@ -2,6 +2,7 @@ import { performance } from "node:perf_hooks";
 import type { Check } from "../src/conformance/check.js";
 import { describeEnd, type Conversation } from "../src/conformance/conversation.js";
 import { connectGrpc, openGrpc } from "../src/conformance/grpc-exchange.js";
+import { rootsOfNoEntry } from "../src/conformance/roots.js";
 import type { Session } from "../src/conformance/session.js";
 import { openWebSocket } from "../src/conformance/websocket-exchange.js";
 import type { EntryDraft, Filter } from "../src/core/contract.js";
@@ -210,6 +211,7 @@ export const flowControlChecks: readonly Check[] = [
           fail(
             `another stream's entries within ${session.bounds.applyMs} ms while one reader does not read`,
             other.end === undefined ? `they stopped after ${other.arrivals.length}` : `it was ended: ${describeEnd(other.end)}`,
+            rootsOfNoEntry,
           );
         }
       }

@@ -82,7 +82,7 @@ export const fragmentChecks: readonly Check[] = [
         await session.barrier(exchange.conversation, b);
         requireAllMatch(exchange.conversation, b, after);
         if ((await session.until(() => exchange.pongs[0], session.bounds.endMs)) === undefined) {
-          fail("a pong for the ping between the fragments", "none");
+          fail("a pong for the ping between the fragments", "none", "flow-control/ws-pong-under-flood");
         }
         if (exchange.conversation.end !== undefined) {
           fail("the stream goes on", describeEnd(exchange.conversation.end));

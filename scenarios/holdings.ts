@@ -1,4 +1,5 @@
 import { performance } from "node:perf_hooks";
+import { rootsOfHeldStreams } from "../src/conformance/roots.js";
 import type { Session } from "../src/conformance/session.js";
 import { fail, unproven } from "../src/core/verdict.js";
 
@@ -27,7 +28,11 @@ export async function released(session: Session, before: number, after: string, 
   while (reading > before) {
     const elapsedMs = performance.now() - startMs - session.context.watch.latenessMsSince(startMs);
     if (elapsedMs > boundMs) {
-      fail(`the server holds ${before} open ${before === 1 ? "stream" : "streams"} again within ${boundMs} ms after ${after}`, `it still holds ${reading}`);
+      fail(
+        `the server holds ${before} open ${before === 1 ? "stream" : "streams"} again within ${boundMs} ms after ${after}`,
+        `it still holds ${reading}`,
+        rootsOfHeldStreams,
+      );
     }
     await session.until(() => undefined, everyMs, { quiet: true });
     reading = await openStreams(session);

@@ -200,7 +200,7 @@ export const midStreamCloseChecks: readonly Check[] = [
       }
       const exchange = await openGrpc(session, { afterEnd: "leave" });
       await exchange.conversation.send(invalid.filter);
-      const end = await awaitStatus(session, exchange);
+      const end = await awaitStatus(session, exchange, ["bad-input/invalid-filter"]);
       if (end.source === "reset") {
         return;
       }

@@ -1,4 +1,6 @@
+import { performance } from "node:perf_hooks";
 import type { Arrival, Conversation } from "../src/conformance/conversation.js";
+import { rootsOfDisorder, rootsOfNoEntry, rootsOfWrongEntry } from "../src/conformance/roots.js";
 import type { Session } from "../src/conformance/session.js";
 import { sequenceOf, type EntryDraft, type Filter } from "../src/core/contract.js";
 import { fail, unproven } from "../src/core/verdict.js";
@@ -6,6 +8,11 @@ import { fail, unproven } from "../src/core/verdict.js";
 /** Lets `ms` pass while events are heard; for what shows in nothing. */
 export async function awaitQuietly(session: Session, ms: number): Promise<void> {
   await session.settle(Math.min(ms, 200));
+}
+
+/** Whether more than the bound has passed since then, not counting what this process itself was late. */
+export function overdue(session: Session, startMs: number, boundMs: number): boolean {
+  return performance.now() - startMs - session.context.watch.latenessMsSince(startMs) > boundMs;
 }
 
 /** Fails, with the offender marked, unless every arrival from `from` on matches the filter. */
@@ -16,6 +23,7 @@ export function requireAllMatch(conversation: Conversation, filter: Filter, from
       fail(
         `only entries that match "${filter.name}" (${JSON.stringify(filter.messages.at(-1))})`,
         `entry #${arrival.index + 1} does not: ${JSON.stringify(arrival.entry)}`,
+        rootsOfWrongEntry(conversation, arrival.entry),
       );
     }
   }
@@ -36,6 +44,7 @@ export function requireInOrder(session: Session, conversation: Conversation, fro
       fail(
         "every entry once, in sequence order",
         `entry ${String(sequence)} came after entry ${String(previous)}${twice ? ", a second time" : ""} (arrival #${arrival.index + 1})`,
+        rootsOfDisorder(twice),
       );
     }
     previous = sequence;
@@ -54,7 +63,11 @@ export function requireTokensInOrder(conversation: Conversation, tokens: readonl
     }
     if (seen.has(index)) {
       conversation.accuse(arrival, "came a second time");
-      fail("each matching entry once", `the ${nth(index + 1)} of ${tokens.length} entries written came twice (arrival #${arrival.index + 1})`);
+      fail(
+        "each matching entry once",
+        `the ${nth(index + 1)} of ${tokens.length} entries written came twice (arrival #${arrival.index + 1})`,
+        rootsOfDisorder(true),
+      );
     }
     seen.add(index);
     if (index !== expected) {
@@ -63,12 +76,13 @@ export function requireTokensInOrder(conversation: Conversation, tokens: readonl
       fail(
         "all matching entries, in order",
         `the ${nth(expected + 1)} of ${tokens.length} entries written ${missing ? "never came" : "came out of order"}: the ${nth(index + 1)} came in its place`,
+        missing ? rootsOfNoEntry : rootsOfDisorder(false),
       );
     }
     expected += 1;
   }
   if (expected < tokens.length) {
-    fail(`all ${tokens.length} matching entries`, `${tokens.length - expected} did not come, from the ${nth(expected + 1)} on`);
+    fail(`all ${tokens.length} matching entries`, `${tokens.length - expected} did not come, from the ${nth(expected + 1)} on`, rootsOfNoEntry);
   }
 }
 
@@ -160,10 +174,15 @@ export function requireAStarBStar(conversation: Conversation, before: Filter, af
       fail(
         `after the first entry that only "${after.name}" lets through, none that only "${before.name}" lets through`,
         `arrival #${arrival.index + 1}, ${arrival.index - first.index} after the first new one, matches only "${before.name}": ${JSON.stringify(arrival.entry)}`,
+        rootsOfWrongEntry(conversation, arrival.entry),
       );
     } else if (!fresh && !old) {
       conversation.accuse(arrival, "matches neither filter");
-      fail(`only entries that match "${before.name}" or "${after.name}"`, `arrival #${arrival.index + 1} matches neither: ${JSON.stringify(arrival.entry)}`);
+      fail(
+        `only entries that match "${before.name}" or "${after.name}"`,
+        `arrival #${arrival.index + 1} matches neither: ${JSON.stringify(arrival.entry)}`,
+        rootsOfWrongEntry(conversation, arrival.entry),
+      );
     }
   }
   return first;

@@ -56,7 +56,7 @@ export const robustnessChecks: readonly Check[] = [
     exchange: ["C → S  each byte in a TCP segment of its own", "S → C  entries, clean end"],
     causes: { any: "A hand-written reader takes what one read gives for a whole frame or message." },
     needs: ["wire"],
-    dependsOn: ["first-filter/takes-effect", "eof/grpc-empty-end-stream", "eof/ws-null-line-ends"],
+    dependsOn: ["first-filter/takes-effect", "filter-updates/grpc-split-and-coalesced", "eof/grpc-empty-end-stream", "eof/ws-null-line-ends"],
     async run(session) {
       const [a, b] = session.role("disjoint");
       const relay = await startRelay({ target: { host: session.target.host, port: session.target.port }, segmentBytes: { "to-target": 1 } });

@@ -48,6 +48,8 @@ export interface Conversation {
   readonly endedAtMicros: number | undefined;
   /** The filter sent last. */
   readonly filter: Filter | undefined;
+  /** All filters sent, the current one last. */
+  readonly filters: readonly Filter[];
   /** Sends a filter: the first opens, later ones update. Resolves when flow control took it. */
   send(filter: Filter): Promise<void>;
   /** Sends one message as it is, without regard to the filter state. */
@@ -79,6 +81,7 @@ export function createConversation(
   let end: StreamEnd | undefined;
   let endedAtMicros: number | undefined;
   let filter: Filter | undefined;
+  const filters: Filter[] = [];
   let hasPaused = false;
   let slot = 0;
   let lastPut: Promise<void> = Promise.resolve();
@@ -191,6 +194,9 @@ export function createConversation(
     get filter() {
       return filter;
     },
+    get filters() {
+      return filters;
+    },
     async send(next) {
       if (filter !== undefined && contract.semantics.update === "additive") {
         notApplicable("filters of this monitor add up: none replaces the one before it");
@@ -198,6 +204,7 @@ export function createConversation(
       slot += 1;
       const messages = filter === undefined ? [...contract.prelude, ...contract.opening(next, slot)] : contract.updating(filter, next, slot);
       filter = next;
+      filters.push(next);
       await put(messages, `filter ${next.name}`);
     },
     async sendMessage(message) {

@@ -11,6 +11,7 @@ import { errorCodeName, FRAME, frameName } from "../wire/http2-frames.js";
 import type { Http2StreamEvent } from "../wire/http2-stream.js";
 import { WireError } from "../wire/wire-error.js";
 import { oneLine, type Conversation } from "./conversation.js";
+import { rootsOfNoEnd } from "./roots.js";
 import type { Session } from "./session.js";
 
 /** A gRPC stream of which a check sees and sends every frame. */
@@ -220,27 +221,31 @@ export function updateMessages(session: Session, from: Filter, to: Filter, slot:
 }
 
 /** Awaits the call's end, or fails. */
-export async function awaitStatus(session: Session, exchange: GrpcExchange, boundMs = session.bounds.endMs): Promise<GrpcEnd> {
+export async function awaitStatus(session: Session, exchange: GrpcExchange, roots: readonly string[] = [], boundMs = session.bounds.endMs): Promise<GrpcEnd> {
   const end = await session.until(() => exchange.end, boundMs);
   if (end === undefined) {
-    fail(`the call ends within ${boundMs} ms`, exchange.conversation.arrivals.length > 0 ? "it goes on" : "silence: it stays open");
+    fail(`the call ends within ${boundMs} ms`, exchange.conversation.arrivals.length > 0 ? "it goes on" : "silence: it stays open", roots);
   }
   return end;
 }
 
 /** Awaits an end with status OK in trailers, or fails. */
 export async function awaitOk(session: Session, exchange: GrpcExchange, boundMs = session.bounds.endMs): Promise<GrpcEnd> {
-  const end = await awaitStatus(session, exchange, boundMs);
+  const end = await awaitStatus(session, exchange, rootsOfNoEnd, boundMs);
   const accepted = session.contract.semantics.cleanEnd.grpcStatuses;
   if (end.source !== "trailers" || (end.status !== 0 && !accepted.includes(end.status))) {
-    fail("status OK in trailers", describeGrpcEnd(end));
+    fail("status OK in trailers", describeGrpcEnd(end), rootsOfBadEnd(end));
   }
   return end;
 }
 
+function rootsOfBadEnd({ source }: GrpcEnd): readonly string[] {
+  return source === "decode-error" ? ["eof/last-entry-whole"] : source === "protocol-error" ? ["eof/grpc-status-in-trailers"] : [];
+}
+
 /** Awaits an end that is anything but OK, or fails. */
 export async function awaitNotOk(session: Session, exchange: GrpcExchange, what: string, boundMs = session.bounds.endMs): Promise<GrpcEnd> {
-  const end = await awaitStatus(session, exchange, boundMs);
+  const end = await awaitStatus(session, exchange, [], boundMs);
   if (end.status === 0) {
     fail(`a status other than OK after ${what}`, "OK, as if the stream had ended well");
   }

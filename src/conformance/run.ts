@@ -112,6 +112,7 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
     return failures >= (options.maxFailures ?? Infinity) ? `the run stopped after ${failures} failures (--max-failures)` : undefined;
   };
   const again: Task[] = [];
+  const stumbles = new Map<string, readonly string[]>();
   const perform = async (task: Task, second = false): Promise<void> => {
     const why = stopped();
     let record: CheckRecord;
@@ -125,6 +126,7 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
         return;
       }
       record = tried.record;
+      stumbles.set(`${record.id}|${record.transport}`, tried.basis);
     }
     if (record.status === "failed") {
       failures += 1;
@@ -159,7 +161,7 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
   for (const task of again) {
     await perform(task, true);
   }
-  return { records: withConsequences(inOrder(records, options.tasks), options.tasks), problems: [...problems], targetDied: problems.size > 0 };
+  return { records: withConsequences(inOrder(records, options.tasks), options.tasks, stumbles), problems: [...problems], targetDied: problems.size > 0 };
 }
 
 async function attempt(
@@ -167,7 +169,7 @@ async function attempt(
   task: Task,
   options: RunOptions,
   problem: (text: string) => void,
-): Promise<{ readonly record: CheckRecord; readonly spoiled: boolean }> {
+): Promise<{ readonly record: CheckRecord; readonly basis: readonly string[]; readonly spoiled: boolean }> {
   const attempts = 1 + (options.retries ?? 0);
   let n = 1;
   let outcome = await performOnce(context, task, options.signal, problem);
@@ -178,7 +180,7 @@ async function attempt(
   const spoiled = spoiltByLateness(outcome);
   const record = recordOf(context, task, spoiled === undefined ? outcome : { ...outcome, verdict: { status: "broken", cause: spoiled } });
   const better = record.status !== "failed" && record.status !== "broken";
-  return { record: n > 1 && better ? { ...record, flaky: n } : record, spoiled: spoiled !== undefined };
+  return { record: n > 1 && better ? { ...record, flaky: n } : record, basis: outcome.basis ?? [], spoiled: spoiled !== undefined };
 }
 
 /** In words, when a verdict against the target rests on waits in which this process itself was late for long. */
@@ -201,7 +203,7 @@ function spoiltByLateness({ verdict, session, outran }: Outcome): string | undef
 
 interface Outcome {
   readonly verdict: Verdict;
-  readonly basis?: string | undefined;
+  readonly basis?: readonly string[];
   readonly elapsedMs: number;
   readonly session?: Session;
   readonly ends?: readonly string[];
@@ -236,12 +238,12 @@ async function performOnce(context: RunContext, task: Task, signal: AbortSignal 
     signal?.addEventListener("abort", () => reject(new VerdictSignal({ status: "unproven", lacked: "the run was interrupted" })), { once: true });
   });
   let verdict: Verdict = { status: "passed" };
-  let basis: string | undefined;
+  let basis: readonly string[] = [];
   try {
     await Promise.race([check.run(session), limit, interrupted]);
   } catch (thrown) {
     verdict = verdictOf(thrown, check, problem);
-    basis = thrown instanceof VerdictSignal && thrown.basis !== check.id ? thrown.basis : undefined;
+    basis = thrown instanceof VerdictSignal ? before(thrown.basis, check.id) : [];
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", abort);
@@ -304,7 +306,6 @@ function recordOf(context: RunContext, task: Task, outcome: Outcome): CheckRecor
     clause: check.clause,
     ...("expected" in verdict ? { expected: readable(verdict.expected), actual: readable(verdict.actual) } : {}),
     ...reasonOf(verdict),
-    ...(outcome.basis === undefined ? {} : { consequenceOf: outcome.basis }),
     elapsedMs: round(outcome.elapsedMs),
     ...(use === undefined ? {} : { usedMs: round(use.usedMs), boundMs: use.boundMs }),
     ends: outcome.ends ?? [],
@@ -329,27 +330,44 @@ function reasonOf(verdict: Verdict): { readonly reason?: string } {
   }
 }
 
-/** Names, for each failure, the most basic failed check that explains it on the same transport: the one whose subject it stumbled over, else one that it declares to stand on. */
-export function withConsequences(records: readonly CheckRecord[], tasks: readonly Task[]): CheckRecord[] {
+/**
+ * Names, for each failure, the most basic failed check that explains it on the same transport: one whose subject it stumbled over, else one that it declares to stand on.
+ * @param stumbles by `id|transport`, the checks whose subject the failure may be; default: what the records themselves name.
+ */
+export function withConsequences(records: readonly CheckRecord[], tasks: readonly Task[], stumbles?: ReadonlyMap<string, readonly string[]>): CheckRecord[] {
   const bad = new Set(records.filter(isBad).map((record) => `${record.id}|${record.transport}`));
-  const stumbled = new Map(
-    records.flatMap((record) => (record.consequenceOf === undefined ? [] : [[`${record.id}|${record.transport}`, record.consequenceOf] as const])),
-  );
+  const stumbled =
+    stumbles ??
+    new Map(records.flatMap((record) => (record.consequenceOf === undefined ? [] : [[`${record.id}|${record.transport}`, [record.consequenceOf]] as const])));
   const declared = new Map(tasks.map(({ check }) => [check.id as string, check.dependsOn ?? []]));
   const rootOf = (id: string, transport: Transport, seen: ReadonlySet<string>): string | undefined => {
-    const own = stumbled.get(`${id}|${transport}`);
-    for (const basic of [...(own === undefined ? [] : [own]), ...(declared.get(id) ?? [])]) {
+    for (const basic of [...(stumbled.get(`${id}|${transport}`) ?? []), ...(declared.get(id) ?? [])]) {
       if (!seen.has(basic) && bad.has(`${basic}|${transport}`)) {
         return rootOf(basic, transport, new Set([...seen, basic])) ?? basic;
       }
     }
     return undefined;
   };
+  const keyOf = ({ id, transport }: { readonly id: string; readonly transport: Transport }): string => `${id}|${transport}`;
+  const roots = new Map<string, string>();
+  for (const record of records) {
+    const root = isBad(record) ? rootOf(record.id, record.transport, new Set([record.id])) : undefined;
+    // Two that blame each other: the one that was asked first is the root.
+    if (root !== undefined && roots.get(keyOf({ id: root, transport: record.transport })) !== record.id) {
+      roots.set(keyOf(record), root);
+    }
+  }
   return records.map((record) => {
     const { consequenceOf: _, ...rest } = record;
-    const root = isBad(record) ? rootOf(record.id, record.transport, new Set([record.id])) : undefined;
+    const root = roots.get(keyOf(record));
     return root === undefined ? rest : { ...rest, consequenceOf: root };
   });
+}
+
+/** The ids that stand before this one, or all where it is not among them: what comes later in such a list stands on it. */
+function before(ids: readonly string[], id: string): readonly string[] {
+  const place = ids.indexOf(id);
+  return place < 0 ? ids : ids.slice(0, place);
 }
 
 /** Verdicts quote filters and entries, which may be of any length. */

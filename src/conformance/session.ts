@@ -9,8 +9,9 @@ import { createTimeline, type Timeline, type TimelineNote } from "../core/timeli
 import { fail, notApplicable, unproven } from "../core/verdict.js";
 import { createConversation, describeEnd, type Arrival, type Conversation } from "./conversation.js";
 import type { LoopWatch } from "./loop-watch.js";
+import { rootsOfEnd, rootsOfNoEntry, rootsOfNoUpdate } from "./roots.js";
 import type { Supply } from "./supply.js";
-import { createWaiter, withinMs, type Waiter } from "./wait.js";
+import { createWaiter, type Waiter } from "./wait.js";
 
 /** What a probe of the server can tell; each value where the probe has it. */
 export interface ProbeReading {
@@ -164,13 +165,20 @@ export function createSession(context: RunContext, transport: Transport, seed: n
   };
   /** A send that flow control holds back for ever ends as a verdict, not as a hang. */
   const bounded = async (sending: Promise<void>, conversation: Conversation): Promise<void> => {
-    const settled = await withinMs(sending, context.bounds.applyMs);
+    let settled: { readonly thrown?: unknown } | undefined;
+    sending
+      .then(
+        () => (settled = {}),
+        (thrown: unknown) => (settled = { thrown }),
+      )
+      .finally(() => waiter.poke());
+    await waiter.until(() => settled, context.bounds.applyMs, { quiet: true });
     if (settled !== undefined && !("thrown" in settled)) {
       return;
     }
     await waiter.until(() => (conversation.end === undefined ? undefined : true), settled === undefined ? 0 : 100, { quiet: true });
     if (conversation.end !== undefined) {
-      fail("the stream is open when the client sends", `it has ended: ${describeEnd(conversation.end)}`);
+      fail("the stream is open when the client sends", `it has ended: ${describeEnd(conversation.end)}`, rootsOfEnd);
     }
     if (settled === undefined) {
       fail(`the server takes what the client sends within ${context.bounds.applyMs} ms`, "flow control still holds it back");
@@ -292,9 +300,10 @@ export function createSession(context: RunContext, transport: Transport, seed: n
         const others = conversation.arrivals.length - since;
         const expected = `an entry that matches "${filter.name}"${unless.length === 0 ? "" : ` and not "${unless.map((other) => other.name).join('", "')}"`} within ${boundMs} ms of the filter`;
         if (conversation.end !== undefined) {
-          fail(expected, `the stream ended: ${describeEnd(conversation.end)}`, basis);
+          fail(expected, `the stream ended: ${describeEnd(conversation.end)}`, [basis, ...rootsOfEnd]);
         }
-        fail(expected, others === 0 ? "no entry at all" : `none; ${others} other ${others === 1 ? "entry" : "entries"} came`, basis);
+        const roots = unless.length === 0 ? rootsOfNoEntry : rootsOfNoUpdate(others > 0);
+        fail(expected, others === 0 ? "no entry at all" : `none; ${others} other ${others === 1 ? "entry" : "entries"} came`, roots);
       }
       return found;
     },
@@ -346,7 +355,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
       const accepted =
         end.kind === "completed" || (end.kind === "rejected" && (transport === "grpc" ? cleanEnd.grpcStatuses : cleanEnd.wsCodes).includes(end.code));
       if (!accepted) {
-        fail(`a clean end: ${wanted}`, describeEnd(end), "eof/while-idle");
+        fail(`a clean end: ${wanted}`, describeEnd(end), ["eof/while-idle", "eof/last-entry-whole"]);
       }
     },
     async settle(ms) {
@@ -367,7 +376,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
       return (
         contract.semantics.overflow === "end" &&
         conversations.some(
-          (conversation) => !conversation.hasPaused && conversation.end?.kind === "rejected" && (conversation.end.code === 8 || conversation.end.code === 1013),
+          ({ hasPaused, arrivals, end }) => !hasPaused && arrivals.length > 200 && end?.kind === "rejected" && (end.code === 8 || end.code === 1013),
         )
       );
     },
@@ -411,7 +420,11 @@ function sentinels(session: Session, yes: readonly Filter[], no: readonly Filter
 async function awaitArrival(session: Session, conversation: Conversation, find: () => Arrival | undefined, expected: string): Promise<Arrival> {
   const found = await session.until(() => find() ?? (conversation.end === undefined ? undefined : ("ended" as const)), session.bounds.applyMs);
   if (found === undefined || found === "ended") {
-    fail(expected, conversation.end === undefined ? "it did not come" : `the stream ended: ${describeEnd(conversation.end)}`, "first-filter/takes-effect");
+    fail(
+      expected,
+      conversation.end === undefined ? "it did not come" : `the stream ended: ${describeEnd(conversation.end)}`,
+      conversation.end === undefined ? rootsOfNoEntry : rootsOfEnd,
+    );
   }
   return found;
 }

@@ -34,6 +34,7 @@ export function createWaiter(watch: LoopWatch): Waiter {
   let aborted: Error | undefined;
   let use: BoundUse | undefined;
   let lateInVainMs = 0;
+  let vainUntilMs = 0;
 
   const noteUse = (usedMs: number, boundMs: number): void => {
     if (use === undefined || usedMs / boundMs > use.usedMs / use.boundMs) {
@@ -102,7 +103,9 @@ export function createWaiter(watch: LoopWatch): Waiter {
                 return;
               }
               if (options.quiet !== true) {
-                lateInVainMs += lateMs;
+                // Waits side by side share what they were late.
+                lateInVainMs += watch.latenessMsSince(Math.max(startMs, vainUntilMs));
+                vainUntilMs = performance.now();
               }
               // A quiet wait that lasted longer proves no less.
               if (lateMs > boundMs && options.quiet !== true) {
@@ -139,23 +142,4 @@ function lateness(lateMs: number, boundMs: number): VerdictSignal {
     status: "broken",
     cause: `the harness's own loop was late by ${Math.round(lateMs)} ms within a bound of ${boundMs} ms: the machine is too busy to tell; run again with fewer --jobs or a larger --bound`,
   });
-}
-
-/** What became of the promise within the time: nothing yet, `{}`, or what it was rejected with. */
-export async function withinMs(promise: Promise<void>, ms: number): Promise<{ readonly thrown?: unknown } | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ms);
-  });
-  try {
-    return await Promise.race([
-      promise.then(
-        () => ({}),
-        (thrown: unknown) => ({ thrown }),
-      ),
-      late,
-    ]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -8,6 +8,7 @@ import { opcodes } from "../wire/websocket-frames.js";
 import { upgrade, type UpgradeOptions, type UpgradeOutcome, type UpgradeResponse } from "../wire/websocket-upgrade.js";
 import { WireError } from "../wire/wire-error.js";
 import { describeEnd, oneLine, type Conversation } from "./conversation.js";
+import { rootsOfNoEnd } from "./roots.js";
 import type { Session } from "./session.js";
 
 export interface CloseSeen {
@@ -74,7 +75,7 @@ export async function performUpgrade(session: Session, changes: UpgradeChanges =
   try {
     if (settled === undefined) {
       await under;
-      fail(`an HTTP answer within ${boundMs} ms`, "silence");
+      fail(`an HTTP answer within ${boundMs} ms`, "silence", "opening/ws-upgrade-before-entries");
     }
     const done: { readonly outcome: UpgradeOutcome } | { readonly thrown: unknown } = settled;
     if ("thrown" in done) {
@@ -91,7 +92,7 @@ export async function performUpgrade(session: Session, changes: UpgradeChanges =
       if (isUnreachable(thrown)) {
         throw new HarnessError("unreachable", `${target.url}: ${thrown.message}`, { place: target.url });
       }
-      fail(`an HTTP answer within ${boundMs} ms: ${thrown.expected}`, thrown.actual);
+      fail(`an HTTP answer within ${boundMs} ms: ${thrown.expected}`, thrown.actual, "opening/ws-upgrade-before-entries");
     }
     throw thrown;
   }
@@ -286,6 +287,7 @@ export async function awaitClose(session: Session, exchange: WebSocketExchange, 
     fail(
       `a Close frame within ${boundMs} ms`,
       exchange.conversation.arrivals.length === 0 ? "none came; the stream is still open" : "none came; the stream still runs",
+      rootsOfNoEnd,
     );
   }
   if (found === "tcp") {

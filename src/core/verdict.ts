@@ -29,27 +29,27 @@ export const verdictStatuses = [
 /** Thrown by a check to state a verdict other than passed. */
 export class VerdictSignal extends Error {
   readonly verdict: Verdict;
-  /** Id of the check whose very subject is what failed here, when this check only needed it on its way. */
-  readonly basis: string | undefined;
-  constructor(verdict: Verdict, basis?: string) {
+  /** Ids of the checks whose very subject may be what failed here, most likely first, when this check only needed it on its way. */
+  readonly basis: readonly string[];
+  constructor(verdict: Verdict, basis: string | readonly string[] = []) {
     super(verdict.status);
     this.name = "VerdictSignal";
     this.verdict = verdict;
-    this.basis = basis;
+    this.basis = typeof basis === "string" ? [basis] : basis;
   }
 }
 
 /**
  * The target is wrong: what the requirement asks, and what was seen. A `should` check turns it into warned.
- * @param basis id of the check whose very subject this is, when it was needed only on the way to another.
+ * @param basis ids of the checks whose very subject this may be, most likely first: the first of them that failed as well explains this failure.
  */
-export function fail(expected: string, actual: string, basis?: string): never {
+export function fail(expected: string, actual: string, basis?: string | readonly string[]): never {
   throw new VerdictSignal({ status: "failed", expected, actual }, basis);
 }
 
 /** The target meets the requirement in the main, and not what it should do beside: warned, whatever the check's level. */
-export function warn(expected: string, actual: string): never {
-  throw new VerdictSignal({ status: "warned", expected, actual });
+export function warn(expected: string, actual: string, basis?: string | readonly string[]): never {
+  throw new VerdictSignal({ status: "warned", expected, actual }, basis);
 }
 
 /** The check could not tell, for want of what is named. */

@@ -8,8 +8,12 @@ export interface Fault {
   readonly sentence: string;
   /** Where it bites: a step of a stream (`filter`, `end`, …), frames below a library, or the file that asks for it by name. */
   readonly seam: string;
-  /** Ids of the checks that catch it. */
+  /** Ids of the checks that catch it, each time. */
   readonly caughtBy: readonly string[];
+  /** Ids of those that may catch it as well, as the race or the neighbours will have it. */
+  readonly sometimes?: readonly string[];
+  /** Whether no client of the protocol gets as far as a stream; default false. */
+  readonly unreachable?: boolean;
   /** Whom it harms beyond the stream that provokes it; default: nobody. */
   readonly reach?: "connection" | "server";
   /** What the server must be started with, or be asked for, before it can bite. */

@@ -42,7 +42,7 @@ export const filterFaults = {
   "empty-filter-is-end": {
     sentence: "An empty filter, in protobuf a message of no bytes, is taken for the end of the stream.",
     seam: "filter",
-    caughtBy: ["first-filter/empty-is-everything"],
+    caughtBy: ["first-filter/empty-is-everything", "first-filter/takes-effect"],
     stream: () => (stream) => ({
       filter: (filter, step) => (Object.keys(filter).length === 0 ? stream.end() : step(filter)),
     }),

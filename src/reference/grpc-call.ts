@@ -61,8 +61,8 @@ function refuseAfterEntry(stream: ServerHttp2Stream, ending: Ending): void {
 function respondOnly(stream: ServerHttp2Stream, headers: Record<string, string | number>): void {
   stream.resume();
   stream.respond(headers, { endStream: true });
-  // The response is whole, the request may not be: the client is told to stop (RFC 9113 §8.1).
-  stream.close(constants.NGHTTP2_NO_ERROR);
+  // The response is whole, the request may not be: the client is told to stop (RFC 9113 §8.1). A reset at once would overtake headers that are still queued.
+  setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
 }
 
 class GrpcCall implements Outlet {

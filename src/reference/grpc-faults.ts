@@ -176,6 +176,7 @@ export const grpcFaults = {
   },
   "alpn-missing": {
     sentence: "TLS without ALPN: h2 is not agreed on.",
+    unreachable: true,
     seam: "listener.ts",
     caughtBy: ["security/tls-versions"],
     needs: "tls",

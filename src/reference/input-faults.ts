@@ -15,6 +15,7 @@ export const inputFaults = {
       "bad-input/grpc-bad-protobuf",
       "bad-input/grpc-truncated-message",
       "bad-input/grpc-unknown-encoding",
+      "bad-input/message-limit",
     ],
     stream: () => () => ({
       finish: (ending, step) => {

@@ -86,7 +86,7 @@ export const streamFaults = {
           handedMs = performance.now();
           step(filter);
         },
-        released: (how, step) => (performance.now() - handedMs < 20 ? undefined : step(how)),
+        released: (how, step) => (how === "completed" && performance.now() - handedMs < 20 ? undefined : step(how)),
       };
     },
   },
@@ -179,7 +179,7 @@ export const streamFaults = {
   "slow-reader-stalls-all": {
     sentence: "One lock is held over each send: a slow reader stalls every other.",
     seam: "entry, resumed, released",
-    caughtBy: ["flow-control/slow-reader-harms-no-other"],
+    caughtBy: ["flow-control/slow-reader-harms-no-other", "filter-updates/no-reach-back"],
     reach: "server",
     stream: () => {
       const blocked = new Set<Subscription>();

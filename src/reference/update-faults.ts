@@ -8,7 +8,7 @@ export const updateFaults = {
   "two-emitters": {
     sentence: "After an update the emitter of the old filter goes on beside the new one for a while: it is cancelled, not awaited.",
     seam: "filter, entry",
-    caughtBy: ["filter-updates/no-old-after-new"],
+    caughtBy: ["filter-updates/no-old-after-new", "filter-updates/replaces-not-merges"],
     stream: () => (stream) => {
       let old: Filter | undefined;
       let untilMs = 0;
@@ -55,7 +55,7 @@ export const updateFaults = {
     seam: "filter, send",
     caughtBy: ["filter-updates/effective-under-load"],
     stream: () => (stream) => {
-      const heavy = trafficMeter(100, 50);
+      const heavy = trafficMeter(150, 200);
       let pending: (() => void) | undefined;
       const whenQuiet = (): void => {
         if (stream.over) return;

@@ -45,7 +45,7 @@ export const webSocketFaults = {
   "fragment-is-message": {
     sentence: "Each fragment of a message is read as a message.",
     seam: "websocket",
-    caughtBy: ["filter-updates/ws-fragmented"],
+    caughtBy: ["filter-updates/ws-fragmented", "bad-input/ws-bad-frames"],
     webSocket: () => ({
       inbound: (frame) => {
         if (frame.opcode === webSocketOpcode.continuation) return [{ ...frame, fin: true, opcode: webSocketOpcode.text }];
@@ -148,7 +148,7 @@ export const webSocketFaults = {
   "utf8-replaced": {
     sentence: "Bytes that are not UTF-8 become replacement characters (gorilla with encoding/json).",
     seam: "websocket-server.ts",
-    caughtBy: ["bad-input/ws-invalid-utf8"],
+    caughtBy: ["bad-input/ws-invalid-utf8", "mid-stream-close/ws-close-payload"],
   },
   "unmasked-accepted": {
     sentence: "Frames that the client did not mask are accepted (aiohttp).",

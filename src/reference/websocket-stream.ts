@@ -57,7 +57,7 @@ export class WebSocketStream implements Outlet {
   readonly #socket: Duplex;
   readonly #service: MonitorService;
   readonly #subscription: Subscription;
-  #ended = false;
+  #justEnded = false;
   #waitingPing: Buffer | undefined;
   #closeTimer: NodeJS.Timeout | undefined;
 
@@ -83,7 +83,7 @@ export class WebSocketStream implements Outlet {
       this.#subscription.resume();
     });
     socket.once("end", () => {
-      if (this.#ended && !webSocket.answered && this.#service.faults.has("broken-pipe-kills")) this.#service.crash();
+      if (this.#justEnded && !webSocket.answered && this.#service.faults.has("broken-pipe-kills")) this.#service.crash();
       this.#subscription.gone("lost");
       this.#dropAfter(FIN_ANSWER_MS);
     });
@@ -106,7 +106,9 @@ export class WebSocketStream implements Outlet {
   finish(ending: Ending): void {
     const { faults } = this.#service;
     const clean = ending.closeCode === endings.completed.closeCode;
-    this.#ended = clean;
+    this.#justEnded = clean;
+    // Whoever has seen the Close frame answers in a later turn of the loop.
+    setImmediate(() => setImmediate(() => (this.#justEnded = false)));
     if (clean && faults.has("never-closes")) return;
     if (clean && faults.has("close-without-code")) this.#webSocket.closeWithoutCode();
     else this.#webSocket.close(ending.closeCode, truncateReason(ending.detail));

@@ -16,8 +16,10 @@ export interface ReferenceRun {
   readonly tls?: boolean;
   /** Wait for what only shows after seconds. Default false. */
   readonly patient?: boolean;
-  /** Ids of the checks to run; default all. */
+  /** Ids of the checks to run; default those of the suite "conformance". */
   readonly ids?: readonly string[];
+  /** The only transport to be asked; default both. */
+  readonly only?: "grpc" | "ws";
 }
 
 /** Runs the whole catalogue, in this process, against a reference server that has everything a check may need. */
@@ -39,7 +41,7 @@ export async function runAgainstReference(run: ReferenceRun = {}): Promise<Repor
     await writeFile(contract, await contractText());
     await writeFile(path.join(folder, "everything.yaml"), "name: everything\nabout: Every check that there is.\n");
     return await runConformance({
-      urls: [urls.grpc, `${urls.websocket}/logs/monitor`],
+      urls: [...(run.only === "ws" ? [] : [urls.grpc]), ...(run.only === "grpc" ? [] : [`${urls.websocket}/logs/monitor`])],
       insecure: run.tls === true,
       contract,
       token: "matrix-token",
@@ -65,7 +67,13 @@ export async function runAgainstReference(run: ReferenceRun = {}): Promise<Repor
 /** What a fault's own run needs. */
 export function runOf(name: FaultName): ReferenceRun {
   const fault: Fault = faults[name];
-  return { faults: [name], ...(fault.needs === "tls" ? { tls: true } : {}), patient: fault.caughtBy.includes("cancellation/grpc-deadline-not-early") };
+  const only = fault.caughtBy.every((id) => id.includes("/grpc-")) ? "grpc" : fault.caughtBy.every((id) => id.includes("/ws-")) ? "ws" : undefined;
+  return {
+    faults: [name],
+    ...(only === undefined ? {} : { only }),
+    ...(fault.needs === "tls" ? { tls: true } : {}),
+    patient: fault.caughtBy.includes("cancellation/grpc-deadline-not-early"),
+  };
 }
 
 async function contractText(): Promise<string> {
