@@ -77,16 +77,38 @@ const celTypes: Readonly<Record<string, string>> = {
   sfixed32: "int",
 };
 
-/** Whole numbers become CEL ints, deeply; all else stays as it is. */
-function toCel(value: unknown): unknown {
+/** Whole numbers become CEL ints, deeply; all else stays as it is, and is not copied. What has been converted may be given again. */
+export function toCel(value: unknown): unknown {
   if (typeof value === "number") {
     return Number.isSafeInteger(value) ? BigInt(value) : value;
   }
-  if (Array.isArray(value)) {
-    return value.map(toCel);
+  if (typeof value !== "object" || value === null) {
+    return value;
   }
-  if (typeof value === "object" && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, toCel(inner)]));
+  return Array.isArray(value) ? listToCel(value) : objectToCel(value as Readonly<Record<string, unknown>>);
+}
+
+function listToCel(list: readonly unknown[]): readonly unknown[] {
+  const changed = list.findIndex((value) => toCel(value) !== value);
+  return changed < 0 ? list : list.map(toCel);
+}
+
+function objectToCel(given: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  let converted: Record<string, unknown> | undefined;
+  for (const key in given) {
+    const value = given[key];
+    if (typeof value === "string") {
+      continue;
+    }
+    const inCel = toCel(value);
+    if (inCel !== value) {
+      converted ??= { ...given };
+      if (key === "__proto__") {
+        Object.defineProperty(converted, key, { value: inCel, enumerable: true, configurable: true, writable: true });
+      } else {
+        converted[key] = inCel;
+      }
+    }
   }
-  return value;
+  return converted ?? given;
 }

@@ -1,5 +1,5 @@
 import type { Entry, Message } from "../core/contract.js";
-import type { CelPredicate } from "./cel.js";
+import { type CelPredicate, toCel } from "./cel.js";
 import type { RuleFile } from "./schema.js";
 
 /** A rule of the contract, with its CEL compiled. */
@@ -24,7 +24,9 @@ export function compileMatch(rules: readonly CompiledRule[], filter: Message): (
 /** Undefined when the filter does not constrain by this rule: its field is absent, null or an empty list. */
 function compileRule(rule: CompiledRule, filter: Message): ((entry: Entry) => boolean) | undefined {
   if ("cel" in rule) {
-    return (entry) => rule.cel({ filter, entry });
+    // Whatever of it must be converted is so once.
+    const converted = toCel(filter);
+    return (entry) => rule.cel({ filter: converted, entry });
   }
   const wanted = filter[rule.filter];
   if (rule.rule === "ignored" || wanted === undefined || wanted === null || (Array.isArray(wanted) && wanted.length === 0)) {

@@ -52,7 +52,7 @@ function readFields(type: ReaderType, cursor: Cursor, end: number, depth: number
   const message = defaultsOf(type);
   while (cursor.at < end) {
     const tagAt = cursor.at;
-    const tag = Number(readVarint(cursor, end, `a field of ${type.name}`));
+    const tag = Number(readVarint(cursor, end, type, undefined));
     const number = Math.floor(tag / 8);
     const wire = tag % 8;
     if (number === 0 || number > 536_870_911) {
@@ -107,26 +107,25 @@ function readKnown(
   depth: number,
   type: ReaderType,
 ): boolean {
-  const what = `${type.name}.${field.name}`;
   if (field.type === "message") {
     const inner = field.message?.();
     if (inner === undefined || (wire !== 2 && wire !== 3)) {
       return false;
     }
-    const innerEnd = wire === 2 ? readLength(cursor, end, what) : end;
+    const innerEnd = wire === 2 ? readLength(cursor, end, type, field) : end;
     const value = readFields(inner, cursor, innerEnd, depth + 1, wire === 3 ? number : undefined);
     storeMessage(field, value, message);
     return true;
   }
   const fitting = wireTypeOf(field.type);
   if (wire === fitting) {
-    store(field, readScalar(field, cursor, end, what), message);
+    store(field, readScalar(field, cursor, end, type), message);
     return true;
   }
   if (wire === 2 && field.repeated && fitting !== 2) {
-    const packedEnd = readLength(cursor, end, what);
+    const packedEnd = readLength(cursor, end, type, field);
     while (cursor.at < packedEnd) {
-      store(field, readScalar(field, cursor, packedEnd, what), message);
+      store(field, readScalar(field, cursor, packedEnd, type), message);
     }
     return true;
   }
@@ -188,39 +187,64 @@ function wireTypeOf(type: string): number {
   }
 }
 
-function readScalar(field: ReaderField, cursor: Cursor, end: number, what: string): unknown {
+function readScalar(field: ReaderField, cursor: Cursor, end: number, type: ReaderType): unknown {
   switch (field.type) {
     case "string": {
-      const stop = readLength(cursor, end, what);
+      const stop = readLength(cursor, end, type, field);
       const start = cursor.at;
       cursor.at = stop;
+      const ascii = readAscii(cursor.input, start, stop);
+      if (ascii !== undefined) {
+        return ascii;
+      }
       try {
         return utf8.decode(cursor.input.subarray(start, stop));
       } catch {
-        throw new Error(`${what} is not UTF-8 (bytes ${start} to ${stop - 1})`);
+        throw new Error(`${nameOf(type, field)} is not UTF-8 (bytes ${start} to ${stop - 1})`);
       }
     }
     case "bytes": {
-      const stop = readLength(cursor, end, what);
+      const stop = readLength(cursor, end, type, field);
       const start = cursor.at;
       cursor.at = stop;
       return cursor.bytesText(cursor.input.subarray(start, stop));
     }
     case "double":
-      return cursor.view.getFloat64(advance(cursor, 8, end, what), true);
+      return cursor.view.getFloat64(advance(cursor, 8, end, type, field), true);
     case "float":
-      return cursor.view.getFloat32(advance(cursor, 4, end, what), true);
+      return cursor.view.getFloat32(advance(cursor, 4, end, type, field), true);
     case "fixed32":
-      return cursor.view.getUint32(advance(cursor, 4, end, what), true);
+      return cursor.view.getUint32(advance(cursor, 4, end, type, field), true);
     case "sfixed32":
-      return cursor.view.getInt32(advance(cursor, 4, end, what), true);
+      return cursor.view.getInt32(advance(cursor, 4, end, type, field), true);
     case "fixed64":
-      return narrow(cursor.view.getBigUint64(advance(cursor, 8, end, what), true));
+      return narrow(cursor.view.getBigUint64(advance(cursor, 8, end, type, field), true));
     case "sfixed64":
-      return narrow(cursor.view.getBigInt64(advance(cursor, 8, end, what), true));
+      return narrow(cursor.view.getBigInt64(advance(cursor, 8, end, type, field), true));
     default:
-      return fromVarint(field, readVarint(cursor, end, what));
+      return fromVarint(field, readVarint(cursor, end, type, field));
   }
+}
+
+/** Longer texts are decoded faster by the platform. */
+const shortText = 128;
+
+/** A short text of nothing but ASCII; undefined for any other. */
+function readAscii(input: Uint8Array, start: number, stop: number): string | undefined {
+  if (stop - start > shortText) {
+    return undefined;
+  }
+  for (let at = start; at < stop; at++) {
+    if ((input[at] as number) > 0x7f) {
+      return undefined;
+    }
+  }
+  return Buffer.prototype.latin1Slice.call(input, start, stop);
+}
+
+/** What is being read, for errors: a field, or the tag of one. */
+function nameOf(type: ReaderType, field: ReaderField | number | undefined): string {
+  return typeof field === "number" ? `unknown field ${field} of ${type.name}` : field === undefined ? `a field of ${type.name}` : `${type.name}.${field.name}`;
 }
 
 function fromVarint(field: ReaderField, varint: number | bigint): unknown {
@@ -261,12 +285,12 @@ function narrow(value: bigint): number | string {
 }
 
 /** An unsigned 64-bit varint: a number when it has at most 4 bytes, which spares a bigint for nearly all. */
-function readVarint(cursor: Cursor, end: number, what: string): number | bigint {
+function readVarint(cursor: Cursor, end: number, type: ReaderType, field: ReaderField | number | undefined): number | bigint {
   const start = cursor.at;
   let low = 0;
   for (let shift = 0; shift < 28; shift += 7) {
     if (cursor.at >= end) {
-      throw new Error(`${what} is cut off at byte ${end}`);
+      throw new Error(`${nameOf(type, field)} is cut off at byte ${end}`);
     }
     const byte = cursor.input[cursor.at++] ?? 0;
     low |= (byte & 0x7f) << shift;
@@ -277,7 +301,7 @@ function readVarint(cursor: Cursor, end: number, what: string): number | bigint 
   let value = BigInt(low);
   for (let shift = 28n; shift < 70n; shift += 7n) {
     if (cursor.at >= end) {
-      throw new Error(`${what} is cut off at byte ${end}`);
+      throw new Error(`${nameOf(type, field)} is cut off at byte ${end}`);
     }
     const byte = cursor.input[cursor.at++] ?? 0;
     value |= BigInt(byte & 0x7f) << shift;
@@ -285,45 +309,44 @@ function readVarint(cursor: Cursor, end: number, what: string): number | bigint 
       return BigInt.asUintN(64, value);
     }
   }
-  throw new Error(`${what} has a varint of more than 10 bytes at byte ${start}`);
+  throw new Error(`${nameOf(type, field)} has a varint of more than 10 bytes at byte ${start}`);
 }
 
 /** Reads a length and returns the offset at which what it announces ends. */
-function readLength(cursor: Cursor, end: number, what: string): number {
+function readLength(cursor: Cursor, end: number, type: ReaderType, field: ReaderField | number): number {
   const lengthAt = cursor.at;
-  const length = readVarint(cursor, end, what);
+  const length = readVarint(cursor, end, type, field);
   if (length > end - cursor.at) {
-    throw new Error(`${what} announces ${length} bytes at byte ${lengthAt}, but ${end - cursor.at} are left`);
+    throw new Error(`${nameOf(type, field)} announces ${length} bytes at byte ${lengthAt}, but ${end - cursor.at} are left`);
   }
   return cursor.at + Number(length);
 }
 
-function advance(cursor: Cursor, bytes: number, end: number, what: string): number {
+function advance(cursor: Cursor, bytes: number, end: number, type: ReaderType, field: ReaderField | number): number {
   const start = cursor.at;
   if (end - start < bytes) {
-    throw new Error(`${what} is cut off at byte ${end}`);
+    throw new Error(`${nameOf(type, field)} is cut off at byte ${end}`);
   }
   cursor.at = start + bytes;
   return start;
 }
 
 function skip(wire: number, number: number, cursor: Cursor, end: number, depth: number, type: ReaderType, tagAt: number): void {
-  const what = `unknown field ${number} of ${type.name}`;
   switch (wire) {
     case 0:
-      readVarint(cursor, end, what);
+      readVarint(cursor, end, type, number);
       return;
     case 1:
-      advance(cursor, 8, end, what);
+      advance(cursor, 8, end, type, number);
       return;
     case 2:
-      cursor.at = readLength(cursor, end, what);
+      cursor.at = readLength(cursor, end, type, number);
       return;
     case 3:
       readFields({ name: `${type.name} group ${number}`, fields: new Map() }, cursor, end, depth + 1, number);
       return;
     case 5:
-      advance(cursor, 4, end, what);
+      advance(cursor, 4, end, type, number);
       return;
     default:
       throw new Error(`wire type ${wire} of field ${number} in ${type.name} at byte ${tagAt}`);
