@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Clock } from "../core/clock.js";
 import { HarnessError } from "../core/errors.js";
 import { arrivals, fitTo } from "../core/schedule.js";
@@ -100,6 +101,7 @@ export class GroupRun {
     const late = group.fromMs > 0;
     const fromMicros = startMicros + (late ? (warmUpMs + group.fromMs) * 1000 : 0);
     const until = new AbortController();
+    setMaxListeners(0, until.signal);
     const stopGroup = (): void => until.abort();
     stop.addEventListener("abort", stopGroup, { once: true });
     if (stop.aborted) {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Clock } from "../core/clock.js";
 import type { TimeMetric } from "../core/metric.js";
 import type { Target } from "../core/target.js";
@@ -67,6 +68,8 @@ export async function performShare(options: ShareOptions): Promise<ShareRecord> 
   const errors = new Map<string, number>();
   const pace = createPace(clock);
   const stop = new AbortController();
+  // Each stream that waits listens.
+  setMaxListeners(0, stop.signal);
   const onStop = (): void => stop.abort();
   options.stop.addEventListener("abort", onStop, { once: true });
   const booked = workload.groups.map((group) => newGroup(options, group, { stop: stop.signal, pace, errors }));
