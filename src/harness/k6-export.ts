@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { performance } from "node:perf_hooks";
 import { HarnessError } from "../core/errors.js";
@@ -7,9 +7,11 @@ import type { Report } from "../core/report.js";
 import type { Workload } from "../core/workload.js";
 import { createK6Engine, writeK6Run } from "../engines/k6.js";
 import { oldestK6 } from "../engines/k6-binary.js";
+import type { K6Plan } from "../engines/k6/plan.js";
 import { loadWorkload } from "../load/shipped-workloads.js";
 import { assembleReport } from "./assemble-report.js";
 import { engineRecord, prepareTask } from "./engine-run.js";
+import { operatorManifests, operatorReadme, pointsReader } from "./k6-operator.js";
 import { openSurroundings, type SurroundingsOptions } from "./surroundings.js";
 
 /** What `halfclose.json` of an exported folder holds: what the results of its instances are judged with. */
@@ -31,6 +33,8 @@ export interface K6ExportOptions extends SurroundingsOptions {
   readonly durationSeconds?: number | undefined;
   readonly streams?: number | undefined;
   readonly thresholds?: readonly string[] | undefined;
+  /** Write manifests for k6-operator too, with so many instances. */
+  readonly operator?: { readonly parallelism: number } | undefined;
   readonly command: readonly string[];
 }
 
@@ -86,15 +90,48 @@ export async function exportK6(options: K6ExportOptions): Promise<string[]> {
       report: assembleReport(frame, surroundings, { workloads: [empty], partial: true }),
     };
     await writeFile(path.join(folder, "halfclose.json"), `${JSON.stringify(record, undefined, 1)}\n`);
-    await writeFile(path.join(folder, "README.md"), readme(workload.name, options.out));
+    if (options.operator !== undefined) {
+      await writeOperatorFiles(folder, task.workload, { parallelism: options.operator.parallelism, plan });
+    }
+    const onKubernetes = options.operator === undefined ? "" : operatorReadme(workload.name, options.out);
+    await writeFile(path.join(folder, "README.md"), readme(workload.name, options.out) + onKubernetes);
     return (await readdir(folder)).filter(isOurs).toSorted();
   } finally {
     await surroundings.close();
   }
 }
 
+async function writeOperatorFiles(
+  folder: string,
+  workload: Workload,
+  { parallelism, plan }: { readonly parallelism: number; readonly plan: K6Plan },
+): Promise<void> {
+  const streams = workload.groups.reduce((most, group) => Math.max(most, group.streams), 0);
+  if (parallelism > streams) {
+    throw new HarnessError("usage", `${parallelism} instances cannot share ${streams} streams: some would have none.`, {
+      place: "--parallelism",
+      hint: "--streams says how many there are over all instances",
+    });
+  }
+  const protosets = new Map<string, Uint8Array>();
+  for (const { protoset } of plan.targets) {
+    if (protoset !== null) {
+      protosets.set(protoset, await readFile(path.join(folder, protoset)));
+    }
+  }
+  const script = await readFile(path.join(folder, "script.js"), "utf8");
+  const text = operatorManifests({ workload: workload.name, parallelism, script, protosets, plan: JSON.stringify(plan) });
+  // The plan in it may hold secrets.
+  await writeFile(path.join(folder, "operator.yaml"), text, { mode: 0o600 });
+  await writeFile(path.join(folder, "points-reader.yaml"), pointsReader(workload.name));
+}
+
 function isOurs(name: string): boolean {
-  return ["script.js", "plan.json", "halfclose.json", "README.md"].includes(name) || /^types-\d+\.protoset$/.test(name) || /^points.*\.json$/.test(name);
+  return (
+    ["script.js", "plan.json", "halfclose.json", "README.md", "operator.yaml", "points-reader.yaml"].includes(name) ||
+    /^types-\d+\.protoset$/.test(name) ||
+    /^points.*\.json$/.test(name)
+  );
 }
 
 function readme(workload: string, out: string): string {

@@ -111,6 +111,19 @@ t.test("what is no export, no result, or of another workload is said", async (t)
   await t.rejects(merge("k6", ["other.json"]), { code: "usage", message: /it names the group "else"/ });
 });
 
+t.test("manifests for Kubernetes are written beside the rest, and only for as many instances as have streams", async (t) => {
+  const folder = t.testdir();
+  const server = await startReferenceServer({ rate: 0 });
+  t.teardown(() => server.stop({ graceMs: 200 }));
+  const given = { urls: [server.urls.grpc], folder, out: "k6", workload: "filter-churn", command: [] };
+  const files = await exportK6({ ...given, operator: { parallelism: 2 } });
+  t.strictSame(files, ["README.md", "halfclose.json", "operator.yaml", "plan.json", "points-reader.yaml", "script.js", "types-0.protoset"]);
+  const readme = await readFile(path.join(folder, "k6", "README.md"), "utf8");
+  t.match(readme, /kubectl apply -f operator\.yaml/);
+  t.match(readme, /halfclose merge --k6-export k6 points\/\*\.json/);
+  await t.rejects(exportK6({ ...given, streams: 2, operator: { parallelism: 3 } }), { code: "usage", message: /3 instances cannot share 2 streams/ });
+});
+
 t.test("an export does not write among other files, and names what k6 cannot perform", async (t) => {
   const folder = t.testdir({ mine: { "thesis.txt": "" } });
   const server = await startReferenceServer({ rate: 0 });

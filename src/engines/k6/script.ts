@@ -1,6 +1,6 @@
 /**
  * Performs the workload of a plan with k6: one virtual user for each stream. It is run by `halfclose load --engine k6` and by plain `k6 run`.
- * The plan is JSON in the environment variable HALFCLOSE_PLAN, or the file plan.json beside this script.
+ * The plan is JSON in the environment variable HALFCLOSE_PLAN, or the file that HALFCLOSE_PLAN_FILE names, or plan.json beside this script.
  * Every metric begins with `hc_` and is judged by halfclose; times are in milliseconds, `hc_packed_…` hold slot × 2^32 + count of a histogram.
  */
 import exec from "k6/execution";
@@ -10,7 +10,7 @@ import { clearInterval, clearTimeout, setInterval, setTimeout } from "k6/timers"
 import { WebSocket } from "k6/websockets";
 import type { K6Filter, K6Group, K6Plan, K6Step, K6Target, K6Test } from "./plan.js";
 
-const plan = JSON.parse(__ENV.HALFCLOSE_PLAN ?? open("./plan.json")) as K6Plan;
+const plan = JSON.parse(__ENV.HALFCLOSE_PLAN ?? open(__ENV.HALFCLOSE_PLAN_FILE ?? "./plan.json")) as K6Plan;
 
 const countNames = [
   "received",
