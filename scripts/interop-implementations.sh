@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the servers of other stacks and judges each by the whole suite. What a stack itself does not allow stands in its
-# known-failing.yaml with the reason; an entry that is out of date fails the run. Names on the command line: only those; rust and java,
-# whose first build takes minutes, only so. `--results FOLDER` keeps the reports, each in a folder with the server's name.
+# known-failing.yaml with the reason; an entry that is out of date fails the run. Names on the command line, or in IMPLEMENTATIONS: only
+# those; rust and java, whose first build takes long, only so. `--results FOLDER` keeps the reports, each in a folder with the server's
+# name.
 # The last line is `N passed, N failed, N skipped`, counted over checks.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -54,7 +55,7 @@ build() {
   fi
 }
 
-for name in ${*:-node go python goa}; do
+for name in ${*:-${IMPLEMENTATIONS:-node go python goa}}; do
   case $name in
     node) tool=node ;;
     python) tool=python3 ;;
