@@ -117,11 +117,11 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
     const why = stopped();
     let record: CheckRecord;
     if (why !== undefined) {
-      record = recordOf(context, task, { verdict: { status: "unproven", lacked: why }, elapsedMs: 0 });
+      record = recordOf(context, task, { verdict: { status: "unproven", lacked: why }, elapsedMs: 0, lateMs: 0 });
     } else {
       options.onStart?.(task);
       const tried = await attempt(context, task, options, (problem) => problems.add(problem));
-      if (tried.spoiled && !second && options.signal?.aborted !== true) {
+      if ((tried.spoiled || tried.doubtful) && !second && options.signal?.aborted !== true) {
         again.push(task);
         return;
       }
@@ -157,7 +157,7 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
   await waiting;
   await inTurn(alone.filter(counting));
   await inTurn(options.tasks.filter(({ check }) => check.last === true));
-  // What our own lateness may have decided is asked once more, with nothing else running.
+  // What our own lateness may have decided, or a peer that lost its patience with us, is asked once more, with nothing else running.
   for (const task of again) {
     await perform(task, true);
   }
@@ -169,7 +169,7 @@ async function attempt(
   task: Task,
   options: RunOptions,
   problem: (text: string) => void,
-): Promise<{ readonly record: CheckRecord; readonly basis: readonly string[]; readonly spoiled: boolean }> {
+): Promise<{ readonly record: CheckRecord; readonly basis: readonly string[]; readonly spoiled: boolean; readonly doubtful: boolean }> {
   const attempts = 1 + (options.retries ?? 0);
   let n = 1;
   let outcome = await performOnce(context, task, options.signal, problem);
@@ -180,7 +180,12 @@ async function attempt(
   const spoiled = spoiltByLateness(outcome);
   const record = recordOf(context, task, spoiled === undefined ? outcome : { ...outcome, verdict: { status: "broken", cause: spoiled } });
   const better = record.status !== "failed" && record.status !== "broken";
-  return { record: n > 1 && better ? { ...record, flaky: n } : record, basis: outcome.basis ?? [], spoiled: spoiled !== undefined };
+  return {
+    record: n > 1 && better ? { ...record, flaky: n } : record,
+    basis: outcome.basis ?? [],
+    spoiled: spoiled !== undefined,
+    doubtful: isVerdictAgainst(record) && outcome.lateMs >= 300,
+  };
 }
 
 /** In words, when a verdict against the target rests on waits in which this process itself was late for long. */
@@ -208,6 +213,8 @@ interface Outcome {
   readonly session?: Session;
   readonly ends?: readonly string[];
   readonly outran?: boolean;
+  /** Milliseconds by which this process's loop was late while the check ran, whatever it waited for. */
+  readonly lateMs: number;
 }
 
 async function performOnce(context: RunContext, task: Task, signal: AbortSignal | undefined, problem: (text: string) => void): Promise<Outcome> {
@@ -217,10 +224,14 @@ async function performOnce(context: RunContext, task: Task, signal: AbortSignal 
   const missing = check.needs?.includes("wire") === true && driver !== undefined && driver.hides.length > 0;
   const absent = lackOf(context, check);
   if (absent !== undefined) {
-    return { verdict: absent, elapsedMs: 0 };
+    return { verdict: absent, elapsedMs: 0, lateMs: 0 };
   }
   if (missing) {
-    return { verdict: { status: "unproven", lacked: `a driver that shows the wire: ${driver.name} hides ${driver.hides.join("; ")}` }, elapsedMs: 0 };
+    return {
+      verdict: { status: "unproven", lacked: `a driver that shows the wire: ${driver.name} hides ${driver.hides.join("; ")}` },
+      elapsedMs: 0,
+      lateMs: 0,
+    };
   }
   const owned = createSession(context, transport, context.seed ^ hashOf(`${check.id}|${transport}`));
   const { session } = owned;
@@ -249,10 +260,11 @@ async function performOnce(context: RunContext, task: Task, signal: AbortSignal 
     signal?.removeEventListener("abort", abort);
   }
   const elapsedMs = performance.now() - startMs;
+  const lateMs = context.watch.latenessMsSince(startMs);
   const ends = owned.ends();
   const outran = owned.outran;
   await owned.close();
-  return { verdict, basis, elapsedMs, session, ends, outran };
+  return { verdict, basis, elapsedMs, session, ends, outran, lateMs };
 }
 
 /** The verdict of a check that needs what is not there. */
@@ -373,6 +385,11 @@ function before(ids: readonly string[], id: string): readonly string[] {
 /** Verdicts quote filters and entries, which may be of any length. */
 function readable(text: string): string {
   return text.length > longestText ? `${text.slice(0, longestText - 1)}…` : text;
+}
+
+/** Whether the target, or the run, is said to be wrong. */
+function isVerdictAgainst(record: CheckRecord): boolean {
+  return isBad(record) || record.status === "broken";
 }
 
 function isBad(record: CheckRecord): boolean {
