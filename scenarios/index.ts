@@ -5,6 +5,7 @@ import { eofChecks } from "./eof.js";
 import { explorationChecks } from "./exploration.js";
 import { filterUpdateChecks } from "./filter-updates.js";
 import { firstFilterChecks } from "./first-filter.js";
+import { floodChecks } from "./floods.js";
 import { flowControlChecks } from "./flow-control.js";
 import { fragmentChecks } from "./fragments.js";
 import { isolationChecks } from "./isolation.js";
@@ -27,6 +28,7 @@ const all: readonly Check[] = [
   ...isolationChecks,
   ...resourceChecks,
   ...robustnessChecks,
+  ...floodChecks,
   ...securityChecks,
   ...explorationChecks,
 ];

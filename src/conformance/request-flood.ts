@@ -53,19 +53,17 @@ export function pourRequests(session: Session, { requests, connections, boundMs 
       outcome.connection.destroy();
     }
   };
-  const one = async (): Promise<void> => {
-    const plain = sent++ % 2 === 0;
-    try {
-      await (plain ? client.request("GET", path) : wrongUpgrade());
-      answered++;
-    } catch {
-      // Not answered, which is not what is judged here.
-    }
-    session.waiter.poke();
-  };
+  const due = Array.from({ length: requests }, (_, i) => (i % 2 === 0 ? "plain" : "upgrade"));
   const line = async (): Promise<void> => {
-    while (sent < requests && !over.signal.aborted) {
-      await one();
+    for (let request = due.shift(); request !== undefined && !over.signal.aborted; request = due.shift()) {
+      sent++;
+      try {
+        await (request === "plain" ? client.request("GET", path) : wrongUpgrade());
+        answered++;
+      } catch {
+        // Not answered, which is not what is judged here.
+      }
+      session.waiter.poke();
     }
   };
   let done: true | undefined;

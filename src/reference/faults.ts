@@ -1,4 +1,5 @@
 import type { Fault } from "./fault.js";
+import { floodFaults } from "./flood-faults.js";
 import { filterFaults } from "./filter-faults.js";
 import { grpcFaults } from "./grpc-faults.js";
 import type { Http2FrameFault } from "./http2-tap.js";
@@ -19,6 +20,7 @@ export const faults = {
   ...inputFaults,
   ...grpcFaults,
   ...webSocketFaults,
+  ...floodFaults,
 } as const satisfies Record<string, Fault>;
 
 export type FaultName = keyof typeof faults;

@@ -29,6 +29,7 @@ export function serveHttpRequest(request: IncomingMessage, response: ServerRespo
   else if (route === "GET /metrics") answer(response, 200, "text/plain; version=0.0.4; charset=utf-8", metricsText(service));
   else if (path === MONITOR_PATH && service.faults.has("plain-get-held")) request.resume();
   else if (path === MONITOR_PATH) {
+    service.refused();
     response.setHeader("Upgrade", "websocket");
     response.setHeader("Connection", "Upgrade");
     refuse(response, 426, "upgrade to websocket");

@@ -1,5 +1,6 @@
 import type { Faults } from "./faults.js";
 import { endings } from "./ending.js";
+import { floodRefusals } from "./flood-faults.js";
 import type { Log } from "./log.js";
 import type { SeamFactory } from "./seams.js";
 import { Subscription, type Outlet } from "./subscription.js";
@@ -51,6 +52,7 @@ export class MonitorService {
   readonly crash: () => void;
   readonly #seams: SeamFactory | undefined;
   readonly #open = new Set<Subscription>();
+  #refusals = 0;
 
   constructor(options: MonitorServiceOptions) {
     this.log = options.log;
@@ -68,6 +70,7 @@ export class MonitorService {
   }
 
   open(outlet: Outlet): Subscription {
+    this.#refusals = 0;
     const subscription: Subscription = new Subscription({
       log: this.log,
       outlet,
@@ -77,6 +80,14 @@ export class MonitorService {
     });
     this.#open.add(subscription);
     return subscription;
+  }
+
+  /** A request of the monitor's path is refused: of no matter to the streams, unless a fault makes it one. */
+  refused(): void {
+    this.#refusals += 1;
+    if (this.#refusals !== floodRefusals) return;
+    if (this.faults.has("flood-ends-streams")) this.endAll();
+    if (this.faults.has("flood-stalls-streams")) for (const subscription of this.#open) subscription.block();
   }
 
   /** Tells every stream that the server stops. */

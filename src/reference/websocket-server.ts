@@ -76,6 +76,7 @@ export function createMonitorHttpServer(options: WebSocketServerOptions): Monito
   function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const refusal = refusalOfUpgrade(request, service, allowedOrigins);
     if (refusal !== undefined) {
+      service.refused();
       answer(socket, refusal);
       return;
     }
