@@ -200,7 +200,7 @@ export const eofChecks: readonly Check[] = [
         exchange.conversation.accuse(revived, "matches only the filter sent after null");
         fail("no entry by a filter that was sent after null", JSON.stringify(revived.entry), [
           "eof/while-idle",
-          ...rootsOfWrongEntry(exchange.conversation, revived.entry),
+          ...rootsOfWrongEntry(exchange.conversation.filters, revived.entry),
         ]);
       }
     },

@@ -189,7 +189,7 @@ export const firstFilterChecks: readonly Check[] = [
         }
         if (late) {
           conversation.accuse(still, "does not have an empty value");
-          fail(`only entries whose "${rule.entry}" is empty`, JSON.stringify(still.entry), rootsOfWrongEntry(conversation, still.entry));
+          fail(`only entries whose "${rule.entry}" is empty`, JSON.stringify(still.entry), rootsOfWrongEntry(conversation.filters, still.entry));
         }
       }
     },

@@ -127,7 +127,7 @@ export const fragmentChecks: readonly Check[] = [
         await session.supply.write([outside]);
       }
       await session.barrier(conversation, b);
-      requireAllMatch(conversation, b, after);
+      requireAllMatch(conversation, b, after, [a]);
     },
   },
 ];

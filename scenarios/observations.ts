@@ -15,15 +15,15 @@ export function overdue(session: Session, startMs: number, boundMs: number): boo
   return performance.now() - startMs - session.context.watch.latenessMsSince(startMs) > boundMs;
 }
 
-/** Fails, with the offender marked, unless every arrival from `from` on matches the filter. */
-export function requireAllMatch(conversation: Conversation, filter: Filter, from = 0): void {
+/** Fails, with the offender marked, unless every arrival from `from` on matches the filter; `earlier` are those that it replaced. */
+export function requireAllMatch(conversation: Conversation, filter: Filter, from = 0, earlier: readonly Filter[] = conversation.filters): void {
   for (const arrival of conversation.arrivals.slice(from)) {
     if (!filter.matches(arrival.entry)) {
       conversation.accuse(arrival, `does not match "${filter.name}"`);
       fail(
         `only entries that match "${filter.name}" (${JSON.stringify(filter.messages.at(-1))})`,
         `entry #${arrival.index + 1} does not: ${JSON.stringify(arrival.entry)}`,
-        rootsOfWrongEntry(conversation, arrival.entry),
+        rootsOfWrongEntry(earlier, arrival.entry),
       );
     }
   }
@@ -174,14 +174,14 @@ export function requireAStarBStar(conversation: Conversation, before: Filter, af
       fail(
         `after the first entry that only "${after.name}" lets through, none that only "${before.name}" lets through`,
         `arrival #${arrival.index + 1}, ${arrival.index - first.index} after the first new one, matches only "${before.name}": ${JSON.stringify(arrival.entry)}`,
-        rootsOfWrongEntry(conversation, arrival.entry),
+        rootsOfWrongEntry(conversation.filters, arrival.entry),
       );
     } else if (!fresh && !old) {
       conversation.accuse(arrival, "matches neither filter");
       fail(
         `only entries that match "${before.name}" or "${after.name}"`,
         `arrival #${arrival.index + 1} matches neither: ${JSON.stringify(arrival.entry)}`,
-        rootsOfWrongEntry(conversation, arrival.entry),
+        rootsOfWrongEntry(conversation.filters, arrival.entry),
       );
     }
   }

@@ -140,6 +140,6 @@ Commands (halfclose COMMAND --help says more; run is the default)
 ${lines.join("\n")}
 
 Exit codes: 0 passed, 1 not conforming, 2 usage, 3 a bug of halfclose, 4 target unreachable, 5 nothing proved,
-6 generator invalid, 99 only thresholds failed, 130/143 interrupted.
+6 machine too busy, 99 only thresholds failed, 130/143 interrupted.
 `;
 }

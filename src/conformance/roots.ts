@@ -1,5 +1,4 @@
-import type { Entry } from "../core/contract.js";
-import type { Conversation } from "./conversation.js";
+import type { Entry, Filter } from "../core/contract.js";
 
 // Ids of the checks whose very subject a failure may be, by what was seen, most likely first. The first of them that failed too explains the failure.
 
@@ -42,9 +41,9 @@ export const rootsOfHeldStreams: readonly string[] = [
   "eof/while-idle",
 ];
 
-/** An entry came that the current filter does not let through. */
-export function rootsOfWrongEntry(conversation: Conversation, entry: Entry): readonly string[] {
-  const stale = conversation.filters.some((earlier) => earlier.matches(entry));
+/** An entry came that the current filter does not let through; `filters` are those that the stream has had. */
+export function rootsOfWrongEntry(filters: readonly Filter[], entry: Entry): readonly string[] {
+  const stale = filters.some((earlier) => earlier.matches(entry));
   return [
     "first-filter/silent-before",
     ...(stale ? ["filter-updates/replaces-not-merges", "filter-updates/no-old-after-new", "filter-updates/effective-under-load"] : []),

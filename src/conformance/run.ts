@@ -4,7 +4,7 @@ import { HarnessError, messageOf } from "../core/errors.js";
 import type { CheckRecord } from "../core/report.js";
 import type { Driver } from "../core/stream.js";
 import type { Target } from "../core/target.js";
-import { VerdictSignal, type Verdict } from "../core/verdict.js";
+import { tooBusy, VerdictSignal, type Verdict } from "../core/verdict.js";
 import type { Check } from "./check.js";
 import { watchLoop } from "./loop-watch.js";
 import { preflight } from "./preflight.js";
@@ -198,12 +198,12 @@ function spoiltByLateness({ verdict, session, outran }: Outcome): string | undef
     return undefined;
   }
   if (outran === true) {
-    return `the server ended a stream as too slow a reader although the check read all the time (${verdict.actual}): the machine is too busy to tell`;
+    return `the server ended a stream as too slow a reader although the check read all the time (${verdict.actual}): ${tooBusy}`;
   }
   if (lateMs < 300) {
     return undefined;
   }
-  return `the harness's own loop was late by ${Math.round(lateMs)} ms while it waited in vain (${verdict.actual}): the machine is too busy to tell`;
+  return `the harness's own loop was late by ${Math.round(lateMs)} ms while it waited in vain (${verdict.actual}): ${tooBusy}`;
 }
 
 interface Outcome {
@@ -347,7 +347,8 @@ function reasonOf(verdict: Verdict): { readonly reason?: string } {
  * @param stumbles by `id|transport`, the checks whose subject the failure may be; default: what the records themselves name.
  */
 export function withConsequences(records: readonly CheckRecord[], tasks: readonly Task[], stumbles?: ReadonlyMap<string, readonly string[]>): CheckRecord[] {
-  const bad = new Set(records.filter(isBad).map((record) => `${record.id}|${record.transport}`));
+  // What could not be told explains no less than what failed.
+  const bad = new Set(records.filter(isVerdictAgainst).map((record) => `${record.id}|${record.transport}`));
   const stumbled =
     stumbles ??
     new Map(records.flatMap((record) => (record.consequenceOf === undefined ? [] : [[`${record.id}|${record.transport}`, [record.consequenceOf]] as const])));

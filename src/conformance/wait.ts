@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { setImmediate } from "node:timers";
-import { VerdictSignal } from "../core/verdict.js";
+import { tooBusy, VerdictSignal } from "../core/verdict.js";
 import type { LoopWatch } from "./loop-watch.js";
 
 /** The wait that used most of its bound. */
@@ -140,6 +140,6 @@ export function createWaiter(watch: LoopWatch): Waiter {
 function lateness(lateMs: number, boundMs: number): VerdictSignal {
   return new VerdictSignal({
     status: "broken",
-    cause: `the harness's own loop was late by ${Math.round(lateMs)} ms within a bound of ${boundMs} ms: the machine is too busy to tell; run again with fewer --jobs or a larger --bound`,
+    cause: `the harness's own loop was late by ${Math.round(lateMs)} ms within a bound of ${boundMs} ms: ${tooBusy}; run again with fewer --jobs or a larger --bound`,
   });
 }

@@ -65,19 +65,22 @@ export async function performUpgrade(session: Session, changes: UpgradeChanges =
       (thrown: unknown) => (settled = { thrown }),
     )
     .finally(() => session.waiter.poke());
+  let silent = false;
   await session
     .until(() => settled, boundMs)
     .finally(() => {
       if (settled === undefined) {
+        silent = true;
         patience.abort();
       }
     });
   try {
-    if (settled === undefined) {
-      await under;
+    await under;
+    const done = settled as { readonly outcome: UpgradeOutcome } | { readonly thrown: unknown } | undefined;
+    // What giving up made of it is not the server's answer.
+    if (done === undefined || (silent && "thrown" in done)) {
       fail(`an HTTP answer within ${boundMs} ms`, "silence", "opening/ws-upgrade-before-entries");
     }
-    const done: { readonly outcome: UpgradeOutcome } | { readonly thrown: unknown } = settled;
     if ("thrown" in done) {
       throw done.thrown;
     }

@@ -1,4 +1,5 @@
 import type { Report } from "./report.js";
+import { tooBusy } from "./verdict.js";
 
 /** What the exit code says; when several apply, the first of `precedence` wins. */
 export const exitCodes = {
@@ -24,15 +25,17 @@ export function combineExitCodes(codes: Iterable<number>): number {
 
 /**
  * The exit code of a report's findings: 1 a failed check, 4 a check that is broken for want of a target is left to the caller's `problems`,
- * 6 a generator that was invalid, 99 a threshold, 5 nothing proved.
+ * 3 a check that is broken, 6 one that this machine was too busy to judge or a generator that was invalid, 99 a threshold, 5 nothing proved.
  */
 export function exitCodeOf(report: Pick<Report, "checks" | "workloads" | "gates">): number {
   const codes: number[] = [];
   if (report.checks.some((check) => check.status === "failed") || report.gates.some((gate) => gate.status === "failed")) {
     codes.push(exitCodes.conformance);
   }
-  if (report.checks.some((check) => check.status === "broken")) {
-    codes.push(exitCodes.bug);
+  for (const { status, reason } of report.checks) {
+    if (status === "broken") {
+      codes.push(reason?.includes(tooBusy) === true ? exitCodes.generator : exitCodes.bug);
+    }
   }
   if (report.checks.length > 0 && !report.checks.some((check) => ["passed", "failed", "warned", "known-failing"].includes(check.status))) {
     codes.push(exitCodes.nothing);

@@ -26,6 +26,9 @@ export const verdictStatuses = [
   "broken",
 ] as const satisfies readonly VerdictStatus[];
 
+/** In the cause of a broken verdict that our own machine's lateness left open: neither the target nor the harness is said to be wrong. */
+export const tooBusy = "the machine is too busy to tell";
+
 /** Thrown by a check to state a verdict other than passed. */
 export class VerdictSignal extends Error {
   readonly verdict: Verdict;

@@ -3,6 +3,19 @@ import { later, type Fault } from "./fault.js";
 import { matches, matchesLevel, matchesSource, matchesText, type Filter } from "./filter.js";
 import type { Subscription } from "./subscription.js";
 
+/** What streams may notice whose neighbours' filters become their own. */
+const neighbours = [
+  "first-filter/entries-match",
+  "first-filter/none-missing",
+  "first-filter/no-match-stays-alive",
+  "filter-updates/replaces-not-merges",
+  "filter-updates/no-old-after-new",
+  "filter-updates/effective-under-load",
+  "filter-updates/effective-while-idle",
+  "filter-updates/no-reach-back",
+  "flow-control/slow-reader-lossless",
+] as const;
+
 /** Faults in what a filter lets through, and in whose filter it is. They bite on both transports unless they say otherwise. */
 export const filterFaults = {
   "unfiltered-until-filter": {
@@ -108,6 +121,7 @@ export const filterFaults = {
     sentence: "The filter is kept by the stream's number, which streams of other connections have as well.",
     seam: "filter, matches",
     caughtBy: ["isolation/many-connections"],
+    sometimes: neighbours,
     reach: "server",
     stream: () => sharedFilter((stream, index) => (stream.outlet.transport === "grpc" ? `grpc ${stream.outlet.streamId}` : `ws ${index % 8}`)),
   },
@@ -122,6 +136,7 @@ export const filterFaults = {
     sentence: "The filter is a field of the service: every stream overwrites all others'.",
     seam: "filter, matches",
     caughtBy: ["isolation/many-connections", "isolation/grpc-one-connection"],
+    sometimes: neighbours,
     reach: "server",
     stream: () => sharedFilter(() => "service"),
   },
