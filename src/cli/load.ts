@@ -1,3 +1,4 @@
+import { HarnessError } from "../core/errors.js";
 import { engineNames, engineNamed } from "../harness/engines.js";
 import { runWorkload } from "../harness/load-run.js";
 import { readReport } from "../harness/read-report.js";
@@ -8,6 +9,8 @@ import { k6Option } from "./k6-option.js";
 import type { OptionSpecs } from "./options.js";
 import { createOutput } from "./output.js";
 import { reportingRun } from "./reporting-run.js";
+import { readShard } from "./shard-option.js";
+import { readStartTime } from "./start-time.js";
 import { viewOptions } from "./views.js";
 
 const group = "Load";
@@ -19,9 +22,16 @@ const options = {
   threshold: { kind: "texts", short: "t", group, value: "RULE", about: "Instead of the workload's: 'filter-apply p99 < 50ms'" },
   engine: { kind: "choice", of: engineNames, group, value: engineNames.join("|"), about: "Who performs it: this program, or k6", fallback: "native" },
   k6: k6Option,
+  shard: { kind: "text", group, value: "I/N", about: "Only part I of N; halfclose merge makes one record of all of them" },
+  "start-at": {
+    kind: "text",
+    group,
+    value: "TIME",
+    about: "Open the streams, and begin at this time: 2030-01-31T12:00:00Z, or +30s from now; the same for all shards",
+  },
   "flood-elsewhere": { kind: "flag", group, about: "The workload's flood may go to another host than the target's" },
   baseline: { kind: "text", group, value: "FILE", about: "results.json that thresholds with `vs baseline` compare with" },
-  seed: { kind: "whole", least: 0, most: 2 ** 32 - 1, group, about: "Seed of all schedules; default: a new one, which the report names" },
+  seed: { kind: "whole", least: 0, most: 2 ** 32 - 1, group, about: "Seed of all schedules; default: a new one, which the report names, or 1 of shards" },
   "target-name": { kind: "text", group, value: "NAME", about: "What the report calls the target" },
   ...viewOptions,
   color: commonOptions.color,
@@ -36,6 +46,7 @@ export const load = defineCommand({
     ["halfclose load throughput grpc://localhost:50051", "as many entries as the server gives"],
     ["halfclose load filter-churn ws://localhost:8080 -d 10s -t 'filter-apply p99 < 50ms'", "how soon a filter applies, with a limit"],
     ["halfclose load throughput ws://localhost:8080 --engine k6", "the same, performed by k6"],
+    ["halfclose load soak ws://staging:8080 --shard 1/2 --start-at 2030-01-31T12:00:00Z -o shard-1", "the first of two machines"],
     ["halfclose list workloads", "what there is"],
   ],
   options,
@@ -48,6 +59,14 @@ async function performLoad(invocation: Invocation<typeof options>): Promise<numb
   const [workload = "", ...urls] = invocation.arguments;
   const output = createOutput(given, console);
   const connection = readConnection({ ...invocation, arguments: urls });
+  if (given.shard !== undefined && given.baseline !== undefined) {
+    throw new HarnessError("usage", "A shard is no whole that could be compared with a baseline.", {
+      place: "--baseline",
+      hint: "halfclose compare compares what halfclose merge made",
+    });
+  }
+  const shard = given.shard === undefined ? undefined : readShard(given.shard, invocation.placeOf("shard"));
+  const startAtMs = given["start-at"] === undefined ? undefined : readStartTime(given["start-at"], invocation.placeOf("start-at"), Date.now());
   const baseline = given.baseline === undefined ? undefined : await readReport(console.workingDirectory, given.baseline);
   const report = await reportingRun(invocation, output, (hooks) =>
     runWorkload({
@@ -61,6 +80,8 @@ async function performLoad(invocation: Invocation<typeof options>): Promise<numb
       engine: engineNamed(given.engine ?? "native", { k6: given.k6, environment: console.environment }),
       floodElsewhere: given["flood-elsewhere"],
       seed: given.seed,
+      shard: shard === undefined ? undefined : { index: shard.index - 1, count: shard.count },
+      startAtMs,
       targetName: given["target-name"],
       command: invocation.commandLine,
       secrets: invocation.secrets,

@@ -4,6 +4,7 @@ import { judgeGates } from "../conformance/suite.js";
 import { mergeK6Results } from "../harness/k6-results.js";
 import { readReport } from "../harness/read-report.js";
 import { loadSuite, suiteNames } from "../harness/suites.js";
+import { mergeShards } from "../load/shard.js";
 import { mergeReports } from "../results/merge-reports.js";
 import { commonOptions } from "./command-line.js";
 import { defineCommand } from "./command.js";
@@ -31,7 +32,7 @@ const options = {
 /** Makes one report of shards. */
 export const merge = defineCommand({
   usage: "<results.json..>",
-  about: "Makes one report of the shards of a run, in the order of their numbers, and judges it anew.",
+  about: "Makes one report of the shards of a run, of checks or of load, in the order of their numbers, and judges it anew.",
   examples: [
     ["halfclose merge shard-1/results.json shard-2/results.json -o reports", "two machines"],
     ["halfclose merge --k6-export k6 points-1.json points-2.json", "two machines with k6"],
@@ -49,17 +50,17 @@ export const merge = defineCommand({
     const named = given.suite ?? shards[0]?.report.target.suite ?? "";
     const suite = given.suite !== undefined || (await suiteNames()).includes(named) ? await loadSuite(named, console.workingDirectory) : undefined;
     const tasks = catalogue.map((check) => ({ check, transport: "grpc" }) as const);
-    const report = mergeReports(
-      shards,
-      suite === undefined
+    const report = mergeReports(shards, {
+      mergeWorkload: mergeShards,
+      ...(suite === undefined
         ? {}
         : {
             rejudge(records) {
               const judged = withConsequences(records, tasks);
               return { checks: judged, gates: judgeGates(suite, judged) };
             },
-          },
-    );
+          }),
+    });
     await output.finish(report);
     return report.exitCode;
   },

@@ -13,6 +13,7 @@ import { connectionOptions, readConnection } from "./connection.js";
 import type { OptionSpecs } from "./options.js";
 import { createOutput } from "./output.js";
 import { reportingRun } from "./reporting-run.js";
+import { readShard } from "./shard-option.js";
 import { viewOptions } from "./views.js";
 
 const selection = "Selection";
@@ -89,16 +90,6 @@ async function writeText(file: string, text: string): Promise<void> {
   } catch (thrown) {
     throw new HarnessError("output", `${file} cannot be written: ${messageOf(thrown)}.`, { place: "--write-known-failing", cause: thrown });
   }
-}
-
-function readShard(text: string, place: string): { readonly index: number; readonly count: number } {
-  const match = /^(\d+)\/(\d+)$/.exec(text);
-  const index = Number(match?.[1]);
-  const count = Number(match?.[2]);
-  if (match === null || index < 1 || count < 1 || index > count) {
-    throw new HarnessError("usage", `${place} is "${text}", not a part such as 1/3.`, { place });
-  }
-  return { index, count };
 }
 
 async function lastFailed(folder: string, resultsPath: string): Promise<NonNullable<ConformanceOptions["only"]>> {

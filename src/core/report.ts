@@ -161,10 +161,26 @@ export interface WorkloadRecord {
   readonly remarks: readonly string[];
   /** Streams that ended although the workload did not end them. */
   readonly errors: Readonly<Record<string, number>>;
+  /** It is a part of the workload, to be merged with the others: thresholds are judged on the whole. */
+  readonly shard?: ShardRecord;
   /** What a flood of plain HTTP did to the streams beside it. */
   readonly flood?: FloodRecord;
   /** What it was compared with, if anything. */
   readonly baseline?: BaselineRecord;
+}
+
+/** One part of a workload that several machines performed. */
+export interface ShardRecord {
+  /** From 1. */
+  readonly index: number;
+  readonly count: number;
+  readonly seed: number;
+  /** When its measured part began, by its machine's clock; RFC 3339. */
+  readonly beganAt: string;
+  /** As written; judged when the parts are merged. */
+  readonly thresholds: readonly string[];
+  /** All that was measured, for `halfclose merge`: gzip of JSON in base64. */
+  readonly measured: string;
 }
 
 /** A flood of plain HTTP on the WebSocket path, and what went on before, during and after it. */

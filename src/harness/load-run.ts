@@ -7,6 +7,7 @@ import type { Engine } from "../engines/engine.js";
 import type { Report, RunEvent, WorkloadRecord } from "../core/report.js";
 import type { Workload } from "../core/workload.js";
 import { runLoad, type RunLoadOptions, type ThreadOptions } from "../load/run-load.js";
+import type { Shard } from "../load/shard.js";
 import { loadWorkload } from "../load/shipped-workloads.js";
 import { readGroupUsage } from "../surroundings/process-group.js";
 import { assembleReport, type ReportFrame } from "./assemble-report.js";
@@ -31,6 +32,10 @@ export interface WorkloadOptions {
   readonly engine?: Engine | undefined;
   /** The workload's flood may go to another host than the target's. Default false. */
   readonly floodElsewhere?: boolean | undefined;
+  /** Perform this part only. */
+  readonly shard?: Shard | undefined;
+  /** When to begin, in milliseconds since the Unix epoch; default: at once. */
+  readonly startAtMs?: number | undefined;
 }
 
 /** What a load run needs to know. */
@@ -49,6 +54,10 @@ export interface LoadOptions extends SurroundingsOptions {
   readonly engine?: Engine | undefined;
   /** The workload's flood may go to another host than the target's. Default false. */
   readonly floodElsewhere?: boolean | undefined;
+  /** Perform this part only. */
+  readonly shard?: Shard | undefined;
+  /** When to begin, in milliseconds since the Unix epoch; default: at once. */
+  readonly startAtMs?: number | undefined;
   readonly targetName?: string | undefined;
   readonly command?: readonly string[];
   readonly secrets?: readonly string[];
@@ -63,8 +72,15 @@ export interface LoadOptions extends SurroundingsOptions {
  */
 export async function runWorkload(options: LoadOptions): Promise<Report> {
   const workload = loadWorkload(options.workload);
+  if (options.engine !== undefined && (options.shard !== undefined || options.startAtMs !== undefined)) {
+    throw new HarnessError("usage", `The engine ${options.engine.name} shares a workload out by execution segments of its own.`, {
+      place: options.shard === undefined ? "--start-at" : "--shard",
+      hint: "halfclose export k6 writes how",
+    });
+  }
   const surroundings = await openSurroundings(options);
-  const seed = options.seed ?? Math.floor(Math.random() * 2 ** 31);
+  // Shards deal out one schedule.
+  const seed = options.seed ?? (options.shard === undefined ? Math.floor(Math.random() * 2 ** 31) : 1);
   const frame: ReportFrame = {
     command: options.command ?? ["halfclose", "load", options.workload, ...options.urls],
     suite: workload.name,
@@ -91,6 +107,8 @@ export async function runWorkload(options: LoadOptions): Promise<Report> {
       workers: options.workers,
       engine: options.engine,
       floodElsewhere: options.floodElsewhere,
+      shard: options.shard,
+      startAtMs: options.startAtMs,
     });
     const death = surroundings.death();
     const report = assembleReport(frame, surroundings, {
@@ -150,6 +168,8 @@ export async function loadOptionsFor(surroundings: Surroundings, options: Worklo
     ...(options.streams === undefined ? {} : { streams: options.streams }),
     ...(options.thresholds === undefined ? {} : { thresholds: options.thresholds }),
     ...(options.baseline === undefined ? {} : { baseline: options.baseline }),
+    ...(options.shard === undefined ? {} : { shard: options.shard }),
+    ...(options.startAtMs === undefined ? {} : { startAtMs: options.startAtMs }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
   };

@@ -196,7 +196,7 @@ export class GroupRun {
     const idle = [...this.#actors];
     const deferred: number[] = [];
     const running = new Set<Promise<void>>();
-    const cap = Math.max(1, Math.ceil(inFlight / this.#options.shard.count));
+    const cap = Math.max(1, Math.ceil(inFlight / this.#sharers));
     const run = async (actor: StreamActor, dueMicros: number): Promise<void> => {
       let next: number | undefined = dueMicros;
       while (next !== undefined && !actor.over) {
@@ -268,7 +268,7 @@ export class GroupRun {
     let number = 0;
     let sinceTurn = 0;
     for (const offsetMicros of arrivals(fitTo(stages, totalMs), spacing, seed)) {
-      if (number++ % shard.count !== shard.index) {
+      if (number++ % this.#sharers !== shard.index) {
         continue;
       }
       const dueMicros = fromMicros + Math.round(offsetMicros);
@@ -336,6 +336,12 @@ export class GroupRun {
     }
     this.#options.meter.counts.disconnected++;
     this.#options.onUnplannedEnd({ kind: "lost", native: "no connection", cause: thrown.message });
+  }
+
+  /** Workers that the arrivals are dealt out to: one without a stream could perform none. */
+  get #sharers(): number {
+    const { group, shard } = this.#options;
+    return this.#opensStreams ? shard.count : Math.min(shard.count, group.streams);
   }
 
   get #opensStreams(): boolean {

@@ -30,6 +30,8 @@ export interface RecordOptions {
   readonly targetSamples: readonly TargetSample[];
   readonly flood?: FloodMeasured | undefined;
   readonly remarks: readonly string[];
+  /** What spoils the numbers beside what was measured, each a sentence. */
+  readonly spoiled?: readonly string[];
 }
 
 /** Merges what the workers measured, judges it, and writes it down. */
@@ -47,7 +49,11 @@ export function workloadRecord(options: RecordOptions): WorkloadRecord {
     measurement,
   );
   const floodProblem = options.flood?.outcome.problem;
-  const reasons = [...generator.reasons, ...(floodProblem === undefined ? [] : [`The flood was not what was asked for: ${floodProblem}.`])];
+  const reasons = [
+    ...(options.spoiled ?? []),
+    ...generator.reasons,
+    ...(floodProblem === undefined ? [] : [`The flood was not what was asked for: ${floodProblem}.`]),
+  ];
   const histograms: Record<string, HistogramRecord> = {};
   for (const name of timeMetrics) {
     const histogram = measurement.times.get(name);

@@ -1,10 +1,8 @@
 import { availableParallelism } from "node:os";
-import { cpuUsage } from "node:process";
 import type { Clock } from "../core/clock.js";
 import type { Filter, Transport } from "../core/contract.js";
 import { HarnessError } from "../core/errors.js";
-import { Histogram, type HistogramParts } from "../core/histogram.js";
-import { type CountMetric, metrics, type TimeMetric } from "../core/metric.js";
+import { metrics, type TimeMetric } from "../core/metric.js";
 import { fitTo } from "../core/schedule.js";
 import type { PrepareFlood } from "../core/flood.js";
 import type { RunEvent, WorkloadRecord } from "../core/report.js";
@@ -14,13 +12,13 @@ import { parseThresholds, type Threshold } from "../core/threshold.js";
 import type { FilterReference, Workload } from "../core/workload.js";
 import { createDriverSource } from "./driver-source.js";
 import { filterResolver, referencesOf } from "./filters.js";
-import { type FloodRun, floodTaskFor, prepareFloodRun } from "./flood-run.js";
-import { beyondRepair } from "./judge.js";
-import { type MeasuredWindow, mergeRecords, mergeWindows } from "./measurement.js";
-import { windowRecord, workloadRecord } from "./record.js";
-import { performShare, type ShareRecord, type ShareWindow, targetsOf } from "./share.js";
+import { floodTaskFor, prepareFloodRun } from "./flood-run.js";
+import { workloadRecord } from "./record.js";
+import { RunWatch } from "./run-watch.js";
+import { performShare, type ShareRecord, targetsOf } from "./share.js";
+import { checkShard, type Shard, shardRecord } from "./shard.js";
 import { createSystemClock } from "./system-clock.js";
-import { nextSample, type TargetReading, type TargetSample } from "./target-samples.js";
+import type { TargetReading } from "./target-samples.js";
 import { performInThreads } from "./thread-shares.js";
 import type { PortableTarget } from "./worker-protocol.js";
 
@@ -53,6 +51,10 @@ export interface RunLoadOptions {
   readonly prepareFlood?: PrepareFlood;
   /** A flood may go to another host than the targets'. Default false. */
   readonly floodElsewhere?: boolean;
+  /** Performs this part of the workload only; the record is to be merged with those of the others. */
+  readonly shard?: Shard;
+  /** When to begin, in milliseconds since the Unix epoch; streams are opened before. Default: at once. */
+  readonly startAtMs?: number;
   /** Performs the workload in worker threads; without it, and for drivers that cannot be flooded, in this one. */
   readonly threads?: ThreadOptions;
   readonly clock?: Clock;
@@ -81,7 +83,10 @@ export async function runLoad(options: RunLoadOptions): Promise<WorkloadRecord> 
     options.thresholds === undefined ? "workload" : "usage",
   );
   checkFit(workload, options);
-  const floodTask = workload.flood === undefined ? undefined : floodTaskFor(workload.flood, workload, targets, options.floodElsewhere === true);
+  const { shard = wholeShard } = options;
+  checkShard(shard, workload);
+  const floodTask =
+    workload.flood === undefined || shard.index !== 0 ? undefined : floodTaskFor(workload.flood, workload, targets, options.floodElsewhere === true);
   const drivers = targets.map((target) => driverFor(target.transport, options.drivers));
   const stop = new AbortController();
   const onAbort = (): void => stop.abort();
@@ -94,13 +99,25 @@ export async function runLoad(options: RunLoadOptions): Promise<WorkloadRecord> 
     flooding === undefined || floodTask === undefined
       ? undefined
       : await prepareFloodRun(floodTask, flooding, { prepare: preparerOf(options), targets, clock, stop: stop.signal });
-  const watch = new RunWatch({ workload, thresholds, clock, onEvent, sampleTarget, flood, abort: () => stop.abort() });
+  const watch = new RunWatch({
+    workload,
+    // Of a part only what has failed for the whole is told.
+    thresholds:
+      options.shard === undefined ? thresholds : thresholds.filter(({ metric, statistic }) => metrics[metric].kind === "count" && statistic.kind === "value"),
+    clock,
+    onEvent,
+    sampleTarget,
+    flood,
+    startAtMs: options.startAtMs,
+    abort: () => stop.abort(),
+  });
   const { produce } = options;
   const plan: SharePlan = {
     workload,
     targets,
     drivers,
     seed,
+    shard,
     windowed: windowedTimes(workload, thresholds),
     connectTimeoutMs: options.connectTimeoutMs ?? 5000,
     stop: stop.signal,
@@ -112,7 +129,7 @@ export async function runLoad(options: RunLoadOptions): Promise<WorkloadRecord> 
   const threads = drivers.every((driver) => driver.floods === true) ? options.threads : undefined;
   try {
     const shares = threads === undefined ? [await performHere(plan, clock, watch)] : await performThere(plan, threads, watch);
-    return workloadRecord({
+    const measured = {
       workload,
       targets,
       driver: [...new Set(drivers.map((driver) => driver.name))].join(", "),
@@ -123,7 +140,9 @@ export async function runLoad(options: RunLoadOptions): Promise<WorkloadRecord> 
       targetSamples: watch.samples,
       flood: await flood?.close(),
       remarks: watch.remarks,
-    });
+      spoiled: watch.spoiled,
+    };
+    return options.shard === undefined ? workloadRecord(measured) : shardRecord(measured, { shard, seed, beganAtMs: watch.beganAtMs });
   } finally {
     await flood?.close();
     options.signal?.removeEventListener("abort", onAbort);
@@ -137,12 +156,15 @@ function preparerOf({ prepareFlood, workload }: RunLoadOptions): PrepareFlood {
   return prepareFlood;
 }
 
+const wholeShard: Shard = { index: 0, count: 1 };
+
 /** What is to be performed, wherever. */
 interface SharePlan {
   readonly workload: Workload;
   readonly targets: readonly Target[];
   readonly drivers: readonly Driver[];
   readonly seed: number;
+  readonly shard: Shard;
   readonly windowed: readonly TimeMetric[];
   readonly connectTimeoutMs: number;
   readonly stop: AbortSignal;
@@ -152,7 +174,6 @@ interface SharePlan {
 function performHere({ produce, ...plan }: SharePlan, clock: Clock, watch: RunWatch): Promise<ShareRecord> {
   return performShare({
     ...plan,
-    shard: { index: 0, count: 1 },
     source: createDriverSource({ ...plan, clock }),
     clock,
     ...(produce === undefined ? {} : { produce }),
@@ -162,11 +183,11 @@ function performHere({ produce, ...plan }: SharePlan, clock: Clock, watch: RunWa
 }
 
 function performThere(
-  { workload, targets, drivers, seed, windowed, connectTimeoutMs, stop, produce }: SharePlan,
+  { workload, targets, drivers, seed, shard, windowed, connectTimeoutMs, stop, produce }: SharePlan,
   threads: ThreadOptions,
   watch: RunWatch,
 ): Promise<ShareRecord[]> {
-  const count = threadCount(workload, threads.count ?? Math.max(1, availableParallelism() - 1));
+  const count = threadCount(workload, shard, threads.count ?? Math.max(1, availableParallelism() - 1));
   const portable = targets.map(({ contract: _contract, ...target }, i): PortableTarget => ({
     ...target,
     contractReference: threads.contractReferences[i] ?? "",
@@ -175,6 +196,7 @@ function performThere(
   return performInThreads({
     script: threads.script,
     task: { workload, targets: portable, seed, windowed, connectTimeoutMs },
+    shard,
     count,
     stop,
     onReady: () => watch.begin(performance.now() * 1000),
@@ -184,11 +206,11 @@ function performThere(
 }
 
 /** No more than there are streams: a worker without any would have nothing to do. */
-function threadCount(workload: Workload, wanted: number): number {
+function threadCount(workload: Workload, shard: Shard, wanted: number): number {
   const most = Math.max(
     ...workload.groups.map((group) => (group.arrivals.model === "open" && group.arrivals.of === "streams" ? group.arrivals.inFlight : group.streams)),
   );
-  return Math.min(wanted, most);
+  return Math.max(1, Math.min(wanted, Math.ceil((most - shard.index) / shard.count)));
 }
 
 /** The workload with what the caller asked for instead. */
@@ -285,108 +307,4 @@ export function windowedTimes(workload: Workload, thresholds: readonly Threshold
     .map((threshold) => threshold.metric as TimeMetric);
   const bystanders: TimeMetric[] = workload.flood !== undefined || workload.groups.some((group) => group.bystander) ? ["delivery-lag"] : [];
   return [...new Set<TimeMetric>(["filter-apply", "schedule-lag", ...bystanders, ...stretches])];
-}
-
-interface RunWatchOptions {
-  readonly workload: Workload;
-  readonly thresholds: readonly Threshold[];
-  readonly clock: Clock;
-  readonly onEvent: ((event: RunEvent) => void) | undefined;
-  readonly sampleTarget: (() => TargetReading | undefined) | undefined;
-  readonly flood: FloodRun | undefined;
-  readonly abort: () => void;
-}
-
-/** Follows a run window by window: progress, the target's samples, and thresholds that end it. */
-class RunWatch {
-  readonly samples: TargetSample[] = [];
-  readonly remarks: string[] = [];
-  readonly #options: RunWatchOptions;
-  readonly #parts = new Map<number, ShareWindow[]>();
-  readonly #windows: MeasuredWindow[] = [];
-  readonly #counts = { ...mergeRecords([], 0).counts };
-  readonly #times = new Map<TimeMetric, Histogram>();
-  #startMicros = 0;
-  #cpuAtStart = cpuUsage();
-  #cpuMicros = 0;
-
-  constructor(options: RunWatchOptions) {
-    this.#options = options;
-  }
-
-  /** All streams stand. @returns when to begin. */
-  begin(atMicros: number): number {
-    const { warmUpMs } = this.#options.workload;
-    this.#startMicros = atMicros + warmUpMs * 1000;
-    this.#options.flood?.begin(this.#startMicros);
-    // What warming up costs is no part of what was measured.
-    setTimeout(() => {
-      this.#cpuAtStart = cpuUsage();
-      this.#sample();
-    }, warmUpMs).unref();
-    return atMicros;
-  }
-
-  /** A worker closed a window; when all have, it is shown. */
-  window(window: ShareWindow, workers: number): void {
-    const parts = this.#parts.get(window.index) ?? [];
-    parts.push(window);
-    this.#parts.set(window.index, parts);
-    if (parts.length < workers) {
-      return;
-    }
-    this.#parts.delete(window.index);
-    const cpu = cpuUsage(this.#cpuAtStart);
-    this.#cpuMicros = cpu.user + cpu.system;
-    this.#sample();
-    const { workload, onEvent } = this.#options;
-    for (const merged of mergeWindows(parts.flatMap((part) => part.groups))) {
-      this.#add(merged);
-      const utilisation = Math.max(...parts.map((part) => part.loopUtilisation));
-      onEvent?.({
-        kind: "workload-progress",
-        name: workload.name,
-        window: windowRecord(merged, utilisation, this.samples.at(-1)),
-        elapsedSeconds: merged.index + 1,
-        totalSeconds: workload.durationMs / 1000,
-      });
-    }
-    this.#abortIfHopeless();
-  }
-
-  /** CPU time of this process up to the last window, in microseconds. */
-  cpuMicros(): number {
-    return this.#cpuMicros;
-  }
-
-  #add(window: MeasuredWindow): void {
-    this.#windows.push(window);
-    for (const [name, change] of Object.entries(window.counts) as [CountMetric, number][]) {
-      this.#counts[name] += change;
-    }
-    for (const [name, parts] of Object.entries(window.times) as [TimeMetric, HistogramParts][]) {
-      const histogram = this.#times.get(name) ?? new Histogram();
-      histogram.merge(parts);
-      this.#times.set(name, histogram);
-    }
-  }
-
-  #sample(): void {
-    const reading = this.#options.sampleTarget?.();
-    if (reading !== undefined) {
-      this.samples.push(nextSample(this.samples.at(-1), reading, Math.max(0, (this.#options.clock.nowMicros() - this.#startMicros) / 1_000_000)));
-    }
-  }
-
-  #abortIfHopeless(): void {
-    const { thresholds, abort } = this.#options;
-    if (!thresholds.some((threshold) => threshold.abortOnFail)) {
-      return;
-    }
-    const broken = beyondRepair(thresholds, { ...mergeRecords([], this.#windows.length), counts: this.#counts, times: this.#times, windows: this.#windows });
-    if (broken !== undefined) {
-      this.remarks.push(`Stopped early: "${broken.text}" had failed.`);
-      abort();
-    }
-  }
 }

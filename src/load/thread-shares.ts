@@ -8,6 +8,8 @@ export interface ThreadSharesOptions {
   /** Script that calls `serveLoadWorker`. */
   readonly script: URL;
   readonly task: Omit<WorkerTask, "shard">;
+  /** The part of the workload that all of them perform together. */
+  readonly shard: { readonly index: number; readonly count: number };
   readonly count: number;
   readonly stop: AbortSignal;
   /** All streams of all workers stand. @returns when to begin, in microseconds of this thread's `performance.now()`. */
@@ -21,8 +23,10 @@ const startLeadMicros = 20_000;
 
 /** Performs a workload in worker threads, each its own share. Rejects with the first error of any; none is left behind. */
 export async function performInThreads(options: ThreadSharesOptions): Promise<ShareRecord[]> {
-  const { script, task, count, stop, onReady, onWindow, produce } = options;
-  const workers = Array.from({ length: count }, (_, index) => new Worker(script, { workerData: { ...task, shard: { index, count } } satisfies WorkerTask }));
+  const { script, task, shard, count, stop, onReady, onWindow, produce } = options;
+  // A part of a part: numbers that leave the shard's remainder, dealt out once more.
+  const shardOf = (worker: number): WorkerTask["shard"] => ({ index: shard.index + shard.count * worker, count: shard.count * count });
+  const workers = Array.from({ length: count }, (_, worker) => new Worker(script, { workerData: { ...task, shard: shardOf(worker) } satisfies WorkerTask }));
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker thread has no origin
   const send = (worker: Worker, command: WorkerCommand): void => worker.postMessage(command);
   const stopAll = (): void => workers.forEach((worker) => send(worker, { kind: "stop" }));

@@ -147,6 +147,18 @@ const workload = z
     generator: z.object({ status: z.enum(["valid", "invalid"]), reasons: texts }).readonly(),
     remarks: texts,
     errors: byName(z.number()),
+    shard: z
+      .object({
+        index: z.int().min(1),
+        count: z.int().min(1),
+        seed: z.number(),
+        beganAt: text.describe("RFC 3339, by the clock of its machine."),
+        thresholds: texts.describe("Judged when the parts are merged."),
+        measured: text.describe("For halfclose merge: gzip of JSON in base64."),
+      })
+      .readonly()
+      .exactOptional()
+      .describe("One part of a workload that several machines performed."),
     flood: flood.exactOptional().describe("What a flood of plain HTTP did to the streams beside it."),
     baseline: z
       .object({

@@ -1,6 +1,6 @@
 import { HarnessError } from "../core/errors.js";
 import { combineExitCodes, exitCodeOf, exitCodes } from "../core/exit-code.js";
-import type { CheckRecord, EnvironmentRecord, GateRecord, Report } from "../core/report.js";
+import type { CheckRecord, EnvironmentRecord, GateRecord, Report, WorkloadRecord } from "../core/report.js";
 
 /** A report, and the file that it comes from. */
 export interface SourcedReport {
@@ -14,6 +14,8 @@ export interface MergeOptions {
    * Without it the gates of the shards stand side by side, failed if one failed.
    */
   readonly rejudge?: (checks: readonly CheckRecord[]) => { readonly checks: readonly CheckRecord[]; readonly gates: readonly GateRecord[] };
+  /** Makes one record of the shards of a workload. Without it they are refused as the same workload twice. */
+  readonly mergeWorkload?: (shards: readonly { readonly record: WorkloadRecord; readonly source: string }[]) => WorkloadRecord;
 }
 
 /**
@@ -30,7 +32,9 @@ export function mergeReports(shards: readonly SourcedReport[], options: MergeOpt
     requireSameRun(first, shard);
   }
   requireDistinct(shards, ({ checks }) => checks.map(({ id, transport }) => `${id} (${transport})`), "check");
-  requireDistinct(shards, ({ workloads }) => workloads.map(({ name }) => name), "workload");
+  const { mergeWorkload } = options;
+  const isShared = ({ shard }: WorkloadRecord): boolean => shard !== undefined && mergeWorkload !== undefined;
+  requireDistinct(shards, ({ workloads }) => workloads.filter((record) => !isShared(record)).map(({ name }) => name), "workload");
   const reports = shards.map(({ report }) => report);
   const judged = options.rejudge?.(interleave(reports.map(({ checks }) => checks)));
   const merged = {
@@ -41,11 +45,23 @@ export function mergeReports(shards: readonly SourcedReport[], options: MergeOpt
     environment: mergeEnvironments(reports.map(({ environment }) => environment)),
     partial: reports.some(({ partial }) => partial),
     checks: judged?.checks ?? interleave(reports.map(({ checks }) => checks)),
-    workloads: reports.flatMap(({ workloads }) => workloads),
+    workloads: mergeWorkload === undefined ? reports.flatMap(({ workloads }) => workloads) : mergeWorkloads(shards, mergeWorkload),
     gates: judged === undefined ? mergeGates(reports) : [...judged.gates, ...unjudgedGates(reports, judged.gates)],
     problems: [...new Set(reports.flatMap(({ problems }) => problems))],
   };
   return { ...merged, exitCode: mergedExitCode(merged, reports) };
+}
+
+/** Whole ones as they are; of those that were shared out, one for each name, where its first shard stood. */
+function mergeWorkloads(shards: readonly SourcedReport[], mergeWorkload: NonNullable<MergeOptions["mergeWorkload"]>): WorkloadRecord[] {
+  const all = shards.flatMap(({ report, source }) => report.workloads.map((record) => ({ record, source })));
+  return all.flatMap(({ record }, i) => {
+    const alike = all.filter((other) => other.record.name === record.name);
+    if (alike.every((other) => other.record.shard === undefined)) {
+      return [record];
+    }
+    return alike[0] === all[i] ? [mergeWorkload(alike)] : [];
+  });
 }
 
 function requireSameRun(first: SourcedReport, other: SourcedReport): void {

@@ -29,7 +29,12 @@ export function embedReport(report: Report, mostCharacters: number): EmbeddedRep
   const bare = {
     ...report,
     checks: report.checks.map((check) => shorten(check, 0)),
-    workloads: report.workloads.map((workload) => ({ ...workload, windows: thin(workload.windows, 300) })),
+    workloads: report.workloads.map(({ shard, ...workload }) => ({
+      ...workload,
+      windows: thin(workload.windows, 300),
+      // Who merges shards has their files.
+      ...(shard === undefined ? {} : { shard: { ...shard, measured: "" } }),
+    })),
   };
   packed = gzipSync(JSON.stringify(bare), { level: 9 }).toString("base64");
   return { base64: packed, timelineLimit: 0 };
