@@ -8,15 +8,12 @@ import { openGrpcCall, type GrpcCallOptions } from "../src/wire/grpc-call.js";
 import { HpackEncoder } from "../src/wire/hpack.js";
 import { connectHttp2, type Http2ConnectOptions } from "../src/wire/http2-connection.js";
 import { CLIENT_PREFACE, encodeFrame, encodeSettingsPayload, encodeUint32, FLAG, FRAME, SETTING } from "../src/wire/http2-frames.js";
-import { dataFrames, wireBytesPerMessage, type Shape } from "./http2-source.js";
+import { type Contestant, measure } from "./contest.js";
+import { windowUpdates } from "./load-contestants.js";
+import { dataFrames, MESSAGE_BYTES, wireBytesPerMessage, type Shape } from "./http2-source.js";
 
-/** One way to receive. It calls `count` with the messages got, from first to last, until `signal` says that it is enough. */
-export interface Contestant {
-  readonly name: string;
-  /** How many messages make a run of about a second. */
-  readonly messages: number;
-  run(port: number, count: (messages: number) => void, signal: AbortSignal): Promise<void>;
-}
+/** One way to receive: it calls `count` with the messages got until `signal` says that it is enough. */
+type Receive = (port: number, count: (messages: number) => void, signal: AbortSignal) => Promise<void>;
 
 const WINDOW_BYTES = 16 * 1024 * 1024;
 const PATH = "/bench.Bench/Stream";
@@ -28,17 +25,37 @@ const WIDE: Omit<Http2ConnectOptions, "port"> = {
   readBufferBytes: 256 * 1024,
 };
 
-/** What is compared for one shape; `scan alone` needs no source. */
+/** What is compared for one shape; the scan alone needs no source. */
 export function http2Contestants(shape: Shape): readonly Contestant[] {
   const perMessage = wireBytesPerMessage(shape);
+  const raw = "raw node:net read";
   return [
-    { name: "raw node:net read", messages: 8_000_000, run: (port, count, signal) => readRaw(port, (bytes) => count(bytes / perMessage), signal) },
-    { name: "src/wire, scan alone", messages: 16_000_000, run: (_port, count, signal) => scanAlone(shape, count, signal) },
-    { name: "src/wire, ranges", messages: 8_000_000, run: (port, count, signal) => receive(port, { onMessageRange: () => count(1) }, signal) },
-    { name: "src/wire, messages", messages: 3_000_000, run: (port, count, signal) => receive(port, { onMessage: () => count(1) }, signal) },
-    { name: "node:http2", messages: 1_000_000, run: (port, count, signal) => receiveByLibrary(port, (bytes) => count(bytes / (5 + 150)), signal) },
-    { name: "@grpc/grpc-js", messages: 200_000, run: (port, count, signal) => receiveByGrpcJs(port, () => count(1), signal) },
+    contestant(raw, { verifies: "nothing" }, (port, count, signal) => readRaw(port, (bytes) => count(bytes / perMessage), signal)),
+    contestant("src/wire, scan alone", { verifies: "frames, windows", ...(shape === "single" ? { goal: 12 } : {}) }, (_port, count, signal) =>
+      scanAlone(shape, count, signal),
+    ),
+    contestant("src/wire, messages found", { verifies: "frames, windows", of: { name: raw, share: 0.5 } }, (port, count, signal) =>
+      receive(port, { onMessageRange: () => count(1) }, signal),
+    ),
+    contestant("src/wire, messages kept", { verifies: "frames, windows" }, (port, count, signal) => receive(port, { onMessage: () => count(1) }, signal)),
+    contestant("node:http2", { verifies: "frames, windows; no messages" }, (port, count, signal) =>
+      receiveByLibrary(port, (bytes) => count(bytes / (5 + MESSAGE_BYTES)), signal),
+    ),
+    contestant("@grpc/grpc-js", { verifies: "frames, windows" }, (port, count, signal) => receiveByGrpcJs(port, () => count(1), signal)),
   ];
+}
+
+function contestant(name: string, more: Omit<Contestant, "name" | "run" | "missing">, receive: Receive): Contestant {
+  return {
+    name,
+    ...more,
+    run: ({ port }, seconds) =>
+      measure(seconds, (count) => {
+        const controller = new AbortController();
+        void receive(port, count, controller.signal);
+        return () => controller.abort();
+      }),
+  };
 }
 
 /** Reads the same bytes and does nothing with them: what the kernel and node's loop cost anyone. */
@@ -61,9 +78,15 @@ function readRaw(port: number, onBytes: (bytes: number) => void, signal: AbortSi
       buffer: Buffer.alloc(256 * 1024),
       callback: (bytes: number): boolean => {
         onBytes(bytes);
+        unreturned += bytes;
+        if (unreturned > 2 ** 30) {
+          socket.write(windowUpdates(2 ** 30));
+          unreturned -= 2 ** 30;
+        }
         return true;
       },
     };
+    let unreturned = 0;
     const socket = connectTcp({ host: "127.0.0.1", port, onread }, () => socket.write(Buffer.concat(opening)));
     socket.on("error", reject).on("close", () => resolve());
     signal.addEventListener("abort", () => socket.destroy());

@@ -1,4 +1,5 @@
 import { connect as connectTcp } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { fileURLToPath } from "node:url";
 
 import { Client, credentials } from "@grpc/grpc-js";
@@ -11,26 +12,13 @@ import { drivers } from "../src/drivers/index.js";
 import { runLoad } from "../src/load/run-load.js";
 import { parseWorkload } from "../src/load/workload-file.js";
 import { HpackEncoder } from "../src/wire/hpack.js";
+import { openGrpcCall } from "../src/wire/grpc-call.js";
+import { connectHttp2 } from "../src/wire/http2-connection.js";
 import { CLIENT_PREFACE, encodeFrame, encodeSettingsPayload, encodeUint32, FLAG, FRAME, SETTING } from "../src/wire/http2-frames.js";
-
-/** What a contestant did in its measured time. */
-export interface Tally {
-  readonly entries: number;
-  readonly cpuMicros: number;
-  /** Entries that it found wrong; the source sends none. */
-  readonly faults: number;
-}
-
-/** One way to receive and verify the flood on a port, in a process of its own. */
-export interface Contestant {
-  readonly name: string;
-  /** What it looks at in each entry. */
-  readonly verifies: string;
-  run(port: number, seconds: number): Promise<Tally>;
-}
+import { upgrade } from "../src/wire/websocket-upgrade.js";
+import { type Contestant, measure, warmUpSeconds } from "./contest.js";
 
 const bytesOf = { grpc: 164, ws: 205 } as const;
-const warmUpSeconds = 1;
 const packageFolder = fileURLToPath(new URL("../../", import.meta.url));
 const celContract = `${packageFolder}bench/source/logger-cel.yaml`;
 
@@ -44,13 +32,17 @@ export function harness(
     readonly workers?: number;
     readonly contract?: string;
     readonly tls?: TlsOptions;
+    readonly goal?: number;
+    readonly of?: Contestant["of"];
   },
 ): Contestant {
-  const { transport, filter = "$broad", streams = 1, workers = 1, contract: reference = "logger", tls } = options;
+  const { transport, filter = "$broad", streams = 1, workers = 1, contract: reference = "logger", tls, goal, of } = options;
   return {
     name,
-    verifies: "sequence, filter, lag; one in 64 whole",
-    async run(port, seconds) {
+    verifies: reference === "cel" ? "sequence, filter by CEL, lag, shape" : "sequence, filter, lag; one in 64 whole",
+    ...(goal === undefined ? {} : { goal }),
+    ...(of === undefined ? {} : { of }),
+    async run({ port }, seconds) {
       const contract = await loadContract(reference === "cel" ? celContract : reference);
       const target: Target = {
         url: `127.0.0.1:${port}`,
@@ -85,21 +77,81 @@ export function harness(
   };
 }
 
+/** Reads the same bytes through Node's TLS and looks at none. */
+export const rawTlsRead: Contestant = {
+  name: "raw node:tls read",
+  verifies: "nothing",
+  run: ({ port }, seconds) =>
+    measure(seconds, (count) => {
+      const socket = connectTls({ host: "127.0.0.1", port, rejectUnauthorized: false, ALPNProtocols: ["h2"] });
+      socket.on("error", () => undefined);
+      socket.on("data", (chunk: Buffer) => count(chunk.length / bytesOf.grpc));
+      socket.write(grpcOpening());
+      return () => socket.destroy();
+    }),
+};
+
+const wide = 16 * 1024 * 1024;
+
+/** Frames and messages found, none looked into. */
+export const grpcRanges: Contestant = {
+  name: "src/wire, messages found",
+  verifies: "frames, windows",
+  run: ({ port }, seconds) =>
+    measure(seconds, (count) => {
+      const connected = connectHttp2({
+        host: "127.0.0.1",
+        port,
+        connectTimeoutMs: 10_000,
+        connectionWindowBytes: wide,
+        settings: { INITIAL_WINDOW_SIZE: wide },
+        readBufferBytes: 128 * 1024,
+      });
+      void connected.then((connection) => openGrpcCall(connection, { path: "/logger.Logger/Monitor", onMessageRange: () => count(1) }).send(Buffer.alloc(0)));
+      return () => void connected.then((connection) => connection.destroy());
+    }),
+};
+
+/** Likewise over WebSocket. */
+export const webSocketRanges: Contestant = {
+  name: "src/wire, messages found",
+  verifies: "frames",
+  run: ({ port }, seconds) =>
+    measure(seconds, (count) => {
+      const upgraded = upgrade({
+        host: "127.0.0.1",
+        port,
+        path: "/logs/monitor",
+        timeoutMs: 10_000,
+        readBuffer: Buffer.allocUnsafeSlow(128 * 1024),
+        scan: () => count(1),
+      });
+      void upgraded.then((outcome) => outcome.kind === "accepted" && outcome.connection.sendText("{}"));
+      return () => void upgraded.then((outcome) => outcome.kind === "accepted" && outcome.connection.destroy());
+    }),
+};
+
 /** Reads the same bytes and looks at none: what the kernel and Node's loop cost anyone. */
 export function rawRead(transport: "grpc" | "ws"): Contestant {
   return {
     name: "raw node:net read",
     verifies: "nothing",
-    run: (port, seconds) =>
+    run: ({ port }, seconds) =>
       measure(seconds, (count) => {
         const buffer = Buffer.allocUnsafeSlow(256 * 1024);
         const onread = {
           buffer,
           callback: (bytes: number): boolean => {
             count(bytes / bytesOf[transport]);
+            unreturned += bytes;
+            if (transport === "grpc" && unreturned > halfWindow) {
+              socket.write(windowUpdates(halfWindow));
+              unreturned -= halfWindow;
+            }
             return true;
           },
         };
+        let unreturned = 0;
         const socket = connectTcp({ host: "127.0.0.1", port, onread });
         socket.on("error", () => undefined);
         socket.write(transport === "grpc" ? grpcOpening() : webSocketOpening());
@@ -115,7 +167,7 @@ export function rawRead(transport: "grpc" | "ws"): Contestant {
 export const grpcJs: Contestant = {
   name: "@grpc/grpc-js + protobufjs",
   verifies: "sequence, filter, lag",
-  async run(port, seconds) {
+  async run({ port }, seconds) {
     const root = await protobuf.load(`${packageFolder}contracts/logger.proto`);
     const entry = root.lookupType("logger.MonitorResponse");
     return measure(seconds, (count, fault) => {
@@ -144,7 +196,7 @@ export const grpcJs: Contestant = {
 export const wsJson: Contestant = {
   name: "ws + JSON.parse",
   verifies: "sequence, filter, lag",
-  run: (port, seconds) =>
+  run: ({ port }, seconds) =>
     measure(seconds, (count, fault) => {
       const socket = new WebSocket(`ws://127.0.0.1:${port}/logs/monitor`, { perMessageDeflate: false });
       const check = checker(fault);
@@ -178,30 +230,16 @@ function checker(fault: () => void): (sequence: number, entry: PeerEntry) => voi
   };
 }
 
-/** Runs a client for the warm-up and the measured time, and takes its CPU time in the latter. */
-async function measure(seconds: number, start: (count: (entries: number) => void, fault: () => void) => () => void): Promise<Tally> {
-  let entries = 0;
-  let faults = 0;
-  const stop = start(
-    (more) => (entries += more),
-    () => faults++,
-  );
-  await pause(warmUpSeconds);
-  const before = entries;
-  const cpu = process.cpuUsage();
-  await pause(seconds);
-  const { user, system } = process.cpuUsage(cpu);
-  const after = entries;
-  stop();
-  return { entries: after - before, cpuMicros: user + system, faults };
-}
+const widest = 2 ** 31 - 1;
+const halfWindow = 2 ** 30;
 
-function pause(seconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+/** Returns so much to the windows of the connection and of its first stream. */
+export function windowUpdates(bytes: number): Buffer {
+  const payload = encodeUint32(bytes);
+  return Buffer.concat([encodeFrame({ type: FRAME.WINDOW_UPDATE, payload }), encodeFrame({ type: FRAME.WINDOW_UPDATE, streamId: 1, payload })]);
 }
 
 function grpcOpening(): Buffer {
-  const wide = 2 ** 31 - 1;
   const block = new HpackEncoder().encode([
     [":method", "POST"],
     [":scheme", "http"],
@@ -212,8 +250,8 @@ function grpcOpening(): Buffer {
   ]);
   return Buffer.concat([
     Buffer.from(CLIENT_PREFACE),
-    encodeFrame({ type: FRAME.SETTINGS, payload: encodeSettingsPayload(new Map([[SETTING.INITIAL_WINDOW_SIZE, wide]])) }),
-    encodeFrame({ type: FRAME.WINDOW_UPDATE, payload: encodeUint32(wide - 65_535) }),
+    encodeFrame({ type: FRAME.SETTINGS, payload: encodeSettingsPayload(new Map([[SETTING.INITIAL_WINDOW_SIZE, widest]])) }),
+    encodeFrame({ type: FRAME.WINDOW_UPDATE, payload: encodeUint32(widest - 65_535) }),
     encodeFrame({ type: FRAME.HEADERS, flags: FLAG.END_HEADERS, streamId: 1, payload: block }),
     encodeFrame({ type: FRAME.DATA, streamId: 1, payload: Buffer.alloc(5) }),
   ]);

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createServer, type AddressInfo, type Socket } from "node:net";
+import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 
 import { HpackEncoder } from "../../src/wire/hpack.js";
@@ -16,13 +16,14 @@ import {
   settingsEntries,
   type FrameView,
 } from "../../src/wire/http2-frames.js";
+import type { SourcePorts } from "../contest.js";
 import { grpcBlock, jsonBlock, type EntryBlock, type FloodShape } from "./flood-entries.js";
 
 export interface FloodOptions extends FloodShape {
   readonly transport: "grpc" | "ws";
   /** Sequences as JSON strings. */
   readonly quoted?: boolean;
-  /** Entries a second on each stream, in ticks of a millisecond; undefined: as many as the client takes. */
+  /** Entries a second on each stream, in ticks of a millisecond; 0: none; undefined: as many as the client takes. */
   readonly rate?: number;
   readonly tls?: { readonly key: string; readonly cert: string };
 }
@@ -32,21 +33,35 @@ const blockEntries = 1600;
 /** A client's filter is only awaited, never read: every entry is from alpha and holds "needle". */
 const blocksUnderWay = 3;
 
-/** A server of the default contract that sends entries as fast as the client takes them, and understands nothing else. Resolves with its port. */
-export function startFlood(options: FloodOptions): Promise<number> {
+/** A server of the default contract that sends entries as fast as the client takes them, and understands nothing else. */
+export async function startFlood(options: FloodOptions): Promise<SourcePorts> {
+  const tally: Tally = { written: 0 };
   const serve = (socket: Socket): void => {
     socket.setNoDelay(true);
     socket.on("error", () => socket.destroy());
     if (options.transport === "grpc") {
-      new GrpcFlood(socket, options).start();
+      new GrpcFlood(socket, options, tally).start();
     } else {
-      awaitUpgrade(socket, options);
+      awaitUpgrade(socket, options, tally);
     }
   };
   const server =
     options.tls === undefined
       ? createServer(serve)
       : createTlsServer({ ...options.tls, ALPNProtocols: options.transport === "grpc" ? ["h2"] : ["http/1.1"] }, serve);
+  const counter = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.end(String(tally.written));
+  });
+  return { port: await listen(server), count: await listen(counter) };
+}
+
+/** Entries that sockets took, on all streams. */
+interface Tally {
+  written: number;
+}
+
+function listen(server: Server): Promise<number> {
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)));
 }
 
@@ -72,6 +87,7 @@ class BlockRing {
 class GrpcFlood {
   readonly #socket: Socket;
   readonly #options: FloodOptions;
+  readonly #tally: Tally;
   readonly #ring: BlockRing;
   readonly #streams = new Map<number, { window: number; next: bigint; begun: boolean }>();
   #initialWindow = DEFAULT_WINDOW_BYTES;
@@ -79,9 +95,10 @@ class GrpcFlood {
   #underWay = 0;
   #turn = 0;
 
-  constructor(socket: Socket, options: FloodOptions) {
+  constructor(socket: Socket, options: FloodOptions, tally: Tally) {
     this.#socket = socket;
     this.#options = options;
+    this.#tally = tally;
     const entries = options.rate === undefined ? blockEntries : Math.max(1, Math.round(options.rate / 1000));
     this.#ring = new BlockRing(() => grpcBlock(entries, options));
   }
@@ -95,7 +112,7 @@ class GrpcFlood {
       reader.push(chunk, skipped, chunk.length);
     });
     this.#socket.write(encodeFrame({ type: FRAME.SETTINGS, payload: encodeSettingsPayload(new Map([[SETTING.MAX_CONCURRENT_STREAMS, 10_000]])) }));
-    if (this.#options.rate !== undefined) {
+    if (this.#options.rate !== undefined && this.#options.rate > 0) {
       const timer = setInterval(() => this.#tick(), 1);
       this.#socket.once("close", () => clearInterval(timer));
     }
@@ -199,6 +216,7 @@ class GrpcFlood {
     this.#underWay++;
     this.#socket.write(block.bytes.subarray(0, (block.bytes.length / block.entries) * entries), () => {
       this.#underWay--;
+      this.#tally.written += entries;
       this.#ring.give(block);
       if (this.#options.rate === undefined) {
         this.#pump();
@@ -208,7 +226,7 @@ class GrpcFlood {
   }
 }
 
-function awaitUpgrade(socket: Socket, options: FloodOptions): void {
+function awaitUpgrade(socket: Socket, options: FloodOptions, tally: Tally): void {
   let head = "";
   socket.on("data", function onHead(chunk: Buffer) {
     head += chunk.toString("latin1");
@@ -226,13 +244,16 @@ function awaitUpgrade(socket: Socket, options: FloodOptions): void {
     socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
     // The first frame is the filter; whatever comes later ends the stream.
     socket.once("data", () => {
-      flood(socket, options);
+      flood(socket, options, tally);
       socket.on("data", () => socket.end(Buffer.from([0x88, 2, 3, 0xe8])));
     });
   });
 }
 
-function flood(socket: Socket, options: FloodOptions): void {
+function flood(socket: Socket, options: FloodOptions, tally: Tally): void {
+  if (options.rate === 0) {
+    return;
+  }
   const entries = options.rate === undefined ? blockEntries : Math.max(1, Math.round(options.rate / 1000));
   const ring = new BlockRing(() => jsonBlock(entries, options, options.quoted === true));
   let next = options.base + 1n;
@@ -244,6 +265,7 @@ function flood(socket: Socket, options: FloodOptions): void {
     state.underWay++;
     socket.write(block.bytes, () => {
       state.underWay--;
+      tally.written += block.entries;
       ring.give(block);
       if (options.rate === undefined) {
         pump();
