@@ -28,7 +28,7 @@ export const grpcWireDriver: Driver = {
         connectTimeoutMs: timeoutMs,
         ...(flood === undefined
           ? { onFrame: (frame: FrameRecord) => frames.hear(frame) }
-          : { settings: { INITIAL_WINDOW_SIZE: flood.windowBytes }, connectionWindowBytes: flood.windowBytes }),
+          : { settings: { INITIAL_WINDOW_SIZE: flood.windowBytes }, connectionWindowBytes: flood.windowBytes, readBuffer: bufferOf(flood.readBuffer) }),
         ...(target.tls === undefined ? {} : { tls: wireTls(target.tls) }),
         ...(signal === undefined ? {} : { signal }),
       });
@@ -38,6 +38,10 @@ export const grpcWireDriver: Driver = {
     }
   },
 };
+
+function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
+}
 
 /** Gives each frame to the stream that it belongs to, and those of the connection to all. */
 class FrameRouter {

@@ -102,7 +102,13 @@ export class StreamLedger<F extends LedgerFilter> {
     }
     this.#closeStaleWindow();
     const unobservable = filter.nothing || this.#latest?.everything === true;
-    this.#pending.push({ filter, intendedMicros, writtenMicros, first: this.#sentCount === 1, unobservable });
+    const update = { filter, intendedMicros, writtenMicros, first: this.#sentCount === 1, unobservable };
+    if (this.#pending.length === 0) {
+      // A list that is pushed to has room for seventeen; most streams never have more than one under way.
+      this.#pending = [update];
+    } else {
+      this.#pending.push(update);
+    }
     this.#latest = filter;
     this.#latestWrittenMicros = writtenMicros;
     this.#lastStaleMicros = 0;

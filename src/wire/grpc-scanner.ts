@@ -3,6 +3,9 @@ import { WireError } from "./wire-error.js";
 /** Bytes before each message: the compressed flag and a 32-bit length. */
 export const MESSAGE_PREFIX_BYTES = 5;
 
+/** Of a stream that is idle nothing is kept. */
+const nothing = Buffer.alloc(0);
+
 export interface GrpcScannerOptions {
   /** Largest message, as sent; a longer one is refused as soon as its prefix is read. */
   readonly maxMessageBytes: number;
@@ -17,7 +20,7 @@ export interface GrpcScannerOptions {
 export class GrpcScanner {
   readonly #onMessage: GrpcScannerOptions["onMessage"];
   readonly #maxMessageBytes: number;
-  #carry = Buffer.alloc(0);
+  #carry = nothing;
   #carried = 0;
   #pushedBytes = 0;
 

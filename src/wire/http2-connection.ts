@@ -57,7 +57,7 @@ export interface Http2Connection {
 export async function connectHttp2(options: Http2ConnectOptions): Promise<Http2Connection> {
   const deadline = nowMicros() + options.connectTimeoutMs * 1000;
   const connection = new Http2Client(options);
-  const { host, port, connectTimeoutMs, tls, signal, socket, readBufferBytes } = options;
+  const { host, port, connectTimeoutMs, tls, signal, socket, readBufferBytes, readBuffer } = options;
   const dialled = await dial({
     host,
     port,
@@ -66,6 +66,7 @@ export async function connectHttp2(options: Http2ConnectOptions): Promise<Http2C
     ...(signal === undefined ? {} : { signal }),
     ...(socket === undefined ? {} : { socket }),
     ...(readBufferBytes === undefined ? {} : { readBufferBytes }),
+    ...(readBuffer === undefined ? {} : { readBuffer }),
     onChunk: (chunk, bytes) => connection.receive(chunk, bytes),
   });
   connection.start(dialled);

@@ -34,6 +34,8 @@ export interface Http2ConnectOptions {
   readonly maxUnsentBytes?: number;
   /** Size of the one buffer that plain TCP reads into, default 64 KiB. */
   readonly readBufferBytes?: number;
+  /** That buffer itself; connections may share one, for it is in use only while a chunk is taken in. */
+  readonly readBuffer?: Buffer;
   /** Resolve when the preface is sent, not when the peer's SETTINGS are there. */
   readonly skipPeerSettings?: boolean;
   /** Sees every frame, before it takes effect; costs an object a frame. */
