@@ -156,7 +156,7 @@ export async function loadOptionsFor(surroundings: Surroundings, options: Worklo
         };
   return {
     workload: options.workload,
-    targets: Object.values(surroundings.targets),
+    targets: Object.values(surroundings.targets).map((target) => ({ ...target, contract: { ...target.contract, bounds: surroundings.bounds } })),
     drivers: Object.values(surroundings.drivers),
     seed: options.seed,
     sampleTarget,

@@ -51,9 +51,9 @@ export async function serveLoadWorker({ drivers, loadContract }: LoadWorkerOptio
         contracts.set(contractReference, await loadContract(contractReference));
       }
     }
-    const targets = task.targets.map(({ contractReference, driver: _driver, ...target }) => ({
+    const targets = task.targets.map(({ contractReference, bounds, driver: _driver, ...target }) => ({
       ...target,
-      contract: contracts.get(contractReference) as Contract,
+      contract: { ...(contracts.get(contractReference) as Contract), bounds },
     }));
     const clock = createSystemClock();
     const record = await performShare({

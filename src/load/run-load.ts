@@ -188,8 +188,9 @@ function performThere(
   watch: RunWatch,
 ): Promise<ShareRecord[]> {
   const count = threadCount(workload, shard, threads.count ?? Math.max(1, availableParallelism() - 1));
-  const portable = targets.map(({ contract: _contract, ...target }, i): PortableTarget => ({
+  const portable = targets.map(({ contract, ...target }, i): PortableTarget => ({
     ...target,
+    bounds: contract.bounds,
     contractReference: threads.contractReferences[i] ?? "",
     driver: (drivers[i] as Driver).name,
   }));

@@ -1,3 +1,4 @@
+import type { Bounds } from "../core/contract.js";
 import type { HarnessErrorCode } from "../core/errors.js";
 import type { TimeMetric } from "../core/metric.js";
 import type { DriverName } from "../core/stream.js";
@@ -9,6 +10,8 @@ import type { ShareRecord, ShareWindow } from "./share.js";
 export type PortableTarget = Omit<Target, "contract"> & {
   /** What `loadContract` is given in the worker. */
   readonly contractReference: string;
+  /** Those of the target's contract, which the user may have changed. */
+  readonly bounds: Bounds;
   readonly driver: DriverName;
 };
 

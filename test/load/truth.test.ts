@@ -151,6 +151,16 @@ for (const name of ["grpc-wire", "grpc", "websocket-wire", "websocket"] as const
   });
 }
 
+t.test("a bound that the caller changed holds in worker threads too", async (t) => {
+  await against({ rate: 1000, planted: { applyDelayMs: 600 } }, async (server) => {
+    const target = targetOf(server, "grpc");
+    const targets = [{ ...target, contract: { ...target.contract, bounds: { ...target.contract.bounds, applyMs: 200 } } }];
+    const back = "begin: [send: $disjoint.1, wait: 700ms]\neach: [send: { next-of: [$disjoint.2, $disjoint.1] }, expect: applied]\n";
+    const record = await perform(server, "grpc", { targets, workload: workload(`streams: 1\nduration: 1s\n${back}`) });
+    t.ok((record.counters["timeouts"] ?? 0) > 0, "600 ms are beyond it");
+  });
+});
+
 t.test("a target that nobody answers for is unreachable, and a worker's error keeps its code", async (t) => {
   await against({}, async (server) => {
     const target = { ...targetOf(server, "grpc"), port: 1 };
