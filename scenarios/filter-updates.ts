@@ -234,7 +234,8 @@ export const filterUpdateChecks: readonly Check[] = [
         const conversation = await session.flowing(filter);
         const tokens: string[] = [];
         for (let round = 0; round < 8; round++) {
-          const produced = round < 4 ? await session.supply.produce([filter], [], 10) : await writtenMeanwhile(session, conversation, filter);
+          const meanwhile = round >= 4 && filter === filters[0];
+          const produced = meanwhile ? await writtenMeanwhile(session, conversation, filter) : await session.supply.produce([filter], [], 10);
           if (produced.kind === "produced") {
             tokens.push(...produced.tokens);
           } else {

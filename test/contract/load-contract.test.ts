@@ -11,7 +11,7 @@ t.test("the default contract loads with everything that the checks rely on", asy
   t.same(contract.bounds, { applyMs: 2000, endMs: 1000, releaseMs: 1000, stopMs: 5000 });
   t.equal(contract.filterBytes, 65_536);
   t.match(contract.hash, /^[0-9a-f]{64}$/);
-  t.equal(contract.roles.invalid.length, 1);
+  t.equal(contract.roles.invalid.length, 2);
   t.equal(contract.matchRules?.length, 3);
   t.same(contract.classify({ sequence: 1 }), { kind: "entries", entries: [{ sequence: 1 }] });
 });
