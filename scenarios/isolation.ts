@@ -1,6 +1,7 @@
 import type { Check } from "../src/conformance/check.js";
 import { describeEnd, type Conversation } from "../src/conformance/conversation.js";
 import { connectGrpc, describeGrpcEnd, openGrpc, type GrpcExchange } from "../src/conformance/grpc-exchange.js";
+import { rootsOfNoEntry } from "../src/conformance/roots.js";
 import type { Session } from "../src/conformance/session.js";
 import type { EntryDraft, Filter } from "../src/core/contract.js";
 import { fail, unproven } from "../src/core/verdict.js";
@@ -95,6 +96,7 @@ export const isolationChecks: readonly Check[] = [
           fail(
             `all ${produced.tokens.length} entries on each of ${streams.length} streams`,
             `stream ${stream.label} got ${came} of them${stream.end === undefined ? "" : ` and ended: ${describeEnd(stream.end)}`}`,
+            rootsOfNoEntry,
           );
         }
         requireTokensInOrder(stream, produced.tokens);

@@ -307,6 +307,6 @@ export function oneLine(text: string, limit = 80): string {
 export function requireNoViolations(conversation: Conversation): void {
   const [first] = conversation.violations;
   if (first !== undefined) {
-    fail("only messages that the contract knows", first);
+    fail("only messages that the contract knows", first, "first-filter/ws-one-json-per-text-frame");
   }
 }

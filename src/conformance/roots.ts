@@ -5,7 +5,14 @@ import type { Entry, Filter } from "../core/contract.js";
 /** An update had no effect: nothing came, or entries of other filters did. */
 export function rootsOfNoUpdate(othersCame: boolean): readonly string[] {
   const state = othersCame ? "filter-updates/effective-under-load" : "filter-updates/effective-while-idle";
-  return ["filter-updates/takes-effect", "first-filter/ws-one-json-per-text-frame", state, "filter-updates/replaces-not-merges", ...rootsOfNoEntry];
+  return [
+    "filter-updates/takes-effect",
+    "first-filter/ws-one-json-per-text-frame",
+    state,
+    "filter-updates/replaces-not-merges",
+    "filter-updates/narrow-wide-narrow",
+    ...rootsOfNoEntry,
+  ];
 }
 
 /** A stream ended that nobody had ended. */
@@ -30,7 +37,7 @@ export const rootsOfNoEntry: readonly string[] = [
 ];
 
 /** A stream that its client ended goes on. */
-export const rootsOfNoEnd: readonly string[] = ["eof/while-idle", "eof/grpc-empty-end-stream"];
+export const rootsOfNoEnd: readonly string[] = ["eof/grpc-empty-end-stream", "eof/while-idle"];
 
 /** The server still holds streams that are over. */
 export const rootsOfHeldStreams: readonly string[] = [

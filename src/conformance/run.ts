@@ -365,9 +365,15 @@ export function withConsequences(records: readonly CheckRecord[], tasks: readonl
   const roots = new Map<string, string>();
   for (const record of records) {
     const root = isBad(record) ? rootOf(record.id, record.transport, new Set([record.id])) : undefined;
-    // Two that blame each other: the one that was asked first is the root.
-    if (root !== undefined && roots.get(keyOf({ id: root, transport: record.transport })) !== record.id) {
+    if (root !== undefined) {
       roots.set(keyOf(record), root);
+    }
+  }
+  // Of two that blame each other the one that is listed first is the root.
+  for (const record of records) {
+    const root = roots.get(keyOf(record));
+    if (root !== undefined && roots.get(keyOf({ id: root, transport: record.transport })) === record.id) {
+      roots.delete(keyOf(record));
     }
   }
   return records.map((record) => {

@@ -14,6 +14,8 @@ const neighbours = [
   "filter-updates/effective-while-idle",
   "filter-updates/no-reach-back",
   "flow-control/slow-reader-lossless",
+  "eof/last-entry-whole",
+  "isolation/transports-agree",
 ] as const;
 
 /** Faults in what a filter lets through, and in whose filter it is. They bite on both transports unless they say otherwise. */
@@ -72,6 +74,7 @@ export const filterFaults = {
     sentence: "While nothing matches, an empty entry is sent: the nil of a lookup that found nothing (Go).",
     seam: "filter, send",
     caughtBy: ["first-filter/no-match-stays-alive"],
+    sometimes: ["filter-updates/same-again-no-replay", "filter-updates/order-kept"],
     stream: () => (stream) => {
       let quiet = true;
       return {
@@ -155,6 +158,7 @@ export const filterFaults = {
     sentence: "A stream that follows an abnormal end begins with the filter of the one before it: a session kept by peer address.",
     seam: "released, filter",
     caughtBy: ["robustness/reconnect-starts-fresh"],
+    sometimes: neighbours,
     reach: "server",
     stream: () => {
       const kept = new Map<string, Filter>();

@@ -140,6 +140,7 @@ export const grpcFaults = {
     sentence: "A read that is shorter than a frame's header is thrown away: each read is taken for whole frames.",
     seam: "http2, websocket",
     caughtBy: ["robustness/one-byte-segments"],
+    sometimes: ["bad-input/ws-unmasked"],
     http2: () => ({ read: (chunk) => (chunk.length < 9 ? chunk.subarray(0, 0) : chunk) }),
     webSocket: () => ({ read: (chunk) => (chunk.length < 6 ? chunk.subarray(0, 0) : chunk) }),
   },

@@ -254,6 +254,7 @@ export const streamFaults = {
     sentence: "Matching streams share the entries among them instead of each getting all: a work queue for a broadcast.",
     seam: "matches",
     caughtBy: ["isolation/shared-entries-reach-all"],
+    sometimes: ["first-filter/takes-effect", "first-filter/none-missing"],
     reach: "server",
     stream: () => {
       const taken = new WeakSet<LogEntry>();

@@ -229,7 +229,7 @@ export const updateFaults = {
   "repeated-filter-unsubscribes": {
     sentence: "A filter that is sent twice before its first entry is taken back: the second one toggles the subscription.",
     seam: "filter, send",
-    caughtBy: ["exploration/random-walks"],
+    caughtBy: ["exploration/random-walks", "filter-updates/same-again-no-replay"],
     stream: () => (stream) => {
       let fresh = false;
       return {

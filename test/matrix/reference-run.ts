@@ -42,6 +42,7 @@ export async function runAgainstReference(run: ReferenceRun = {}): Promise<Repor
     await writeFile(path.join(folder, "everything.yaml"), "name: everything\nabout: Every check that there is.\n");
     return await runConformance({
       urls: [...(run.only === "ws" ? [] : [urls.grpc]), ...(run.only === "grpc" ? [] : [`${urls.websocket}/logs/monitor`])],
+      httpUrl: `http${run.tls === true ? "s" : ""}://127.0.0.1:${httpPort}`,
       insecure: run.tls === true,
       contract,
       token: "matrix-token",
