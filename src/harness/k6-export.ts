@@ -130,7 +130,7 @@ function isOurs(name: string): boolean {
   return (
     ["script.js", "plan.json", "halfclose.json", "README.md", "operator.yaml", "points-reader.yaml"].includes(name) ||
     /^types-\d+\.protoset$/.test(name) ||
-    /^points.*\.json$/.test(name)
+    name.startsWith("points")
   );
 }
 
@@ -139,7 +139,7 @@ function readme(workload: string, out: string): string {
 
 Needs k6 ${oldestK6} or later. \`plan.json\` holds the headers of the target: treat it as you treat those.
 
-On one machine:
+In this folder, on one machine:
 
     k6 run --out json=points.json script.js
 
@@ -148,8 +148,8 @@ On several, here two; each gets this folder and runs its part at about the same 
     k6 run --out json=points-1.json --execution-segment 0:1/2 --execution-segment-sequence 0,1/2,1 script.js
     k6 run --out json=points-2.json --execution-segment 1/2:1 --execution-segment-sequence 0,1/2,1 script.js
 
-k6's own summary is of one instance and knows no thresholds. Collect the points of all, and judge the whole:
+k6's own summary is of one instance and knows no thresholds. Collect the points of all in this folder, and judge the whole, from the folder above:
 
-    halfclose merge --k6-export ${out} points-1.json points-2.json
+    halfclose merge --k6-export ${out} ${out}/points-1.json ${out}/points-2.json
 `;
 }

@@ -107,7 +107,7 @@ export function pointsReader(workload: string): string {
 export function operatorReadme(workload: string, out: string): string {
   const name = operatorName(workload);
   return `
-On Kubernetes, with [k6-operator](https://grafana.com/docs/k6/latest/set-up/set-up-distributed-k6/) installed: \`operator.yaml\` holds the script, the
+In this folder, on Kubernetes with [k6-operator](https://grafana.com/docs/k6/latest/set-up/set-up-distributed-k6/) installed: \`operator.yaml\` holds the script, the
 plan (as a Secret), a volume for what is measured, and the TestRun. The volume is written by all instances, so its storage class must allow
 ReadWriteMany.
 
@@ -116,7 +116,10 @@ ReadWriteMany.
     kubectl apply -f points-reader.yaml
     kubectl wait --for=condition=Ready pod/${name}-reader
     kubectl cp ${name}-reader:/points points
-    halfclose merge --k6-export ${out} points/*.json
     kubectl delete -f points-reader.yaml -f operator.yaml
+
+And from the folder above:
+
+    halfclose merge --k6-export ${out} ${out}/points/*.json
 `;
 }

@@ -232,7 +232,7 @@ function remarksOf(options: RecordOptions, measurement: Measurement): string[] {
   if (measurement.counts["negative-lag"] > 0) {
     remarks.push(`${measurement.counts["negative-lag"]} entries arrived before their own time: the clocks differ; they count as 0.`);
   }
-  if (shares.every((share) => share.endedEarly)) {
+  if (shares.length > 0 && shares.every((share) => share.endedEarly)) {
     remarks.push("Every stream ended before the time was up; see errors.");
   }
   if (workload.warmUpMs > 0) {
@@ -241,8 +241,8 @@ function remarksOf(options: RecordOptions, measurement: Measurement): string[] {
   return remarks;
 }
 
-/** Where lost entries could be counted, and where not. */
-function lossRemarks(workload: Workload, targets: readonly Target[]): string[] {
+/** Where lost entries could be counted, and where not: sentences. */
+export function lossRemarks(workload: Workload, targets: readonly Target[]): string[] {
   const remarks: string[] = [];
   for (const group of workload.groups) {
     const target = targets[targetsOf(group, targets)[0] ?? 0];

@@ -5,7 +5,7 @@ import type { ShardRecord, WorkloadRecord } from "../core/report.js";
 import { parseThresholds } from "../core/threshold.js";
 import type { StreamGroup, Workload } from "../core/workload.js";
 import type { FloodMeasured } from "./flood-run.js";
-import { type RecordOptions, workloadHash, workloadRecord } from "./record.js";
+import { lossRemarks, type RecordOptions, workloadHash, workloadRecord } from "./record.js";
 import type { ShareRecord } from "./share.js";
 import type { TargetSample } from "./target-samples.js";
 
@@ -32,6 +32,7 @@ interface ShardMeasured {
   readonly generatorCpuMicros: number;
   readonly targetSamples: readonly TargetSample[];
   readonly flood: FloodMeasured | undefined;
+  /** What the merger cannot say for want of the targets, or of having been there. */
   readonly remarks: readonly string[];
   readonly spoiled: readonly string[];
 }
@@ -45,6 +46,7 @@ export function shardRecord(
   const scale = options.thresholds.map((threshold) => ({ ...threshold, minSamples: undefined }));
   const record = workloadRecord({ ...options, thresholds: scale });
   const { shares, generatorCpuMicros, targetSamples, flood, spoiled = [] } = options;
+  const remarks = [...options.remarks, ...lossRemarks(options.workload, options.targets)];
   const streams = options.workload.groups.reduce((sum, group) => sum + Math.max(0, Math.ceil((group.streams - shard.index) / shard.count)), 0);
   return {
     ...record,
@@ -57,7 +59,7 @@ export function shardRecord(
       seed,
       beganAt: new Date(beganAtMs).toISOString(),
       thresholds: options.thresholds.map(({ text }) => text),
-      measured: pack({ shares, generatorCpuMicros, targetSamples, flood, remarks: record.remarks, spoiled }),
+      measured: pack({ shares, generatorCpuMicros, targetSamples, flood, remarks, spoiled }),
     },
   };
 }

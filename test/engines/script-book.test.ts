@@ -17,13 +17,33 @@ interface ScriptBook {
   finish(now: number): void;
 }
 type ScriptFilter = LedgerFilter & { readonly matches: (entry: { readonly kind: number }) => boolean };
-type Script = { readonly Book: new (sheet: object, rules: object) => ScriptBook };
+type Script = {
+  readonly Book: new (sheet: object, rules: object) => ScriptBook;
+  readonly Performer: new (
+    group: object,
+    target: number,
+    sheet: object,
+  ) => {
+    wire: { close(): void } | undefined;
+    over: boolean;
+    until(test: () => boolean, boundMs: number): Promise<void>;
+    hear(message: unknown, bytes: number, wallMs: number | undefined): void;
+  };
+  readonly options: { readonly scenarios: Readonly<Record<string, { readonly maxDuration: string; readonly executor: string }>> };
+};
+
+/** The script's clock, in milliseconds since k6 started. */
+const clock = { nowMs: 0 };
+(globalThis as { scriptClock?: typeof clock }).scriptClock = clock;
+
+const group = { name: "g", streams: 2, targets: [0], rampUpMs: 0, fromMs: 0, untilMs: 0, thinkMs: 0, begin: [], each: [], finish: [] };
 
 /** Loads the script outside of k6: its imports and globals are replaced, and its plan is an empty one. */
 async function loadScript(): Promise<Script> {
-  const plan = { setupMs: 0, warmUpMs: 0, durationMs: 1e9, targets: [], groups: [], clientCertificate: null };
+  const target = { transport: "ws", filters: [], required: [], sequenceField: null, timeField: null, order: "none", replay: false, applyMs: 1000 };
+  const plan = { setupMs: 0, warmUpMs: 0, durationMs: 1e9, finishMs: 5000, stallMs: 0, targets: [target], groups: [group], clientCertificate: null };
   const k6 = `
-    const exec = { instance: { currentTestRunDuration: 0 } };
+    const exec = { instance: { get currentTestRunDuration() { return globalThis.scriptClock.nowMs; } } };
     const Counter = class { add() {} }, Trend = Counter, WebSocket = Counter, grpc = {}, __ENV = { HALFCLOSE_PLAN: ${JSON.stringify(JSON.stringify(plan))} };
   `;
   const source = readFileSync(file, "utf8").replaceAll(/^import .*$/gm, "");
@@ -129,5 +149,36 @@ t.test("the script's book and the native ledger agree on every trace", { skip },
       return beyond === meter.time("filter-apply").overflow;
     }),
     { numRuns: 500 },
+  );
+});
+
+t.test("a stream whose messages outrun the script ends with its time: k6 hangs for ever on one that it must interrupt", { skip }, async (t) => {
+  const { Performer, options } = await loadScript();
+  t.match(options.scenarios, { g0: { executor: "per-vu-iterations" } });
+  t.ok(Number.parseInt(options.scenarios["g0"]?.maxDuration ?? "", 10) >= 1e9 + 5000 + 60_000, "k6 itself interrupts long after the last bound");
+  const counted: string[] = [];
+  const sheet = { count: (name: string) => counted.push(name), time: () => undefined, beyond: () => undefined, pack: () => undefined };
+  const performer = new Performer(group, 0, sheet);
+  let closed = 0;
+  performer.wire = { close: () => closed++ };
+  performer.over = false;
+  clock.nowMs = 1e9 - 1;
+  performer.hear({}, 2, undefined);
+  t.ok(counted.includes("received"));
+  const waiting = performer.until(() => false, 0);
+  // No timer of the script has had its turn: the message itself says that it is late.
+  clock.nowMs = 1e9 + 1;
+  performer.hear({}, 2, undefined);
+  await waiting;
+  t.equal(closed, 0, "what the workload does at its end still has its time");
+  const before = counted.length;
+  clock.nowMs = 1e9 + 5001;
+  performer.hear({}, 2, undefined);
+  t.equal(closed, 1);
+  t.ok(performer.over);
+  t.strictSame(
+    counted.slice(before).filter((name) => name === "received"),
+    [],
+    "what comes after that is not counted",
   );
 });

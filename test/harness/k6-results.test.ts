@@ -120,7 +120,7 @@ t.test("manifests for Kubernetes are written beside the rest, and only for as ma
   t.strictSame(files, ["README.md", "halfclose.json", "operator.yaml", "plan.json", "points-reader.yaml", "script.js", "types-0.protoset"]);
   const readme = await readFile(path.join(folder, "k6", "README.md"), "utf8");
   t.match(readme, /kubectl apply -f operator\.yaml/);
-  t.match(readme, /halfclose merge --k6-export k6 points\/\*\.json/);
+  t.match(readme, /halfclose merge --k6-export k6 k6\/points\/\*\.json/);
   await t.rejects(exportK6({ ...given, streams: 2, operator: { parallelism: 3 } }), { code: "usage", message: /3 instances cannot share 2 streams/ });
 });
 

@@ -79,6 +79,8 @@ const clients = plan.targets.map((target) => {
 const startMicros = plan.setupMs * 1000;
 const beginMicros = startMicros + plan.warmUpMs * 1000;
 const endMicros = beginMicros + plan.durationMs * 1000;
+/** k6 hangs for ever when it interrupts an iteration that has a stream open: each ends itself before that is due. */
+const interruptLaterMs = 2 * 60 * 1000;
 /** Streams share one ticker's rate, so that many of them do not drown k6 in points. */
 const tickMs = Math.max(100, 2 * plan.groups.reduce((sum, group) => sum + group.streams, 0));
 
@@ -91,7 +93,7 @@ export const options = {
         exec: "perform",
         vus: group.streams,
         iterations: 1,
-        maxDuration: `${Math.ceil(plan.setupMs + plan.warmUpMs + plan.durationMs + plan.finishMs)}ms`,
+        maxDuration: `${Math.ceil(plan.setupMs + plan.warmUpMs + plan.durationMs + plan.finishMs + interruptLaterMs)}ms`,
         gracefulStop: "1s",
         env: { HALFCLOSE_GROUP: String(i) },
         tags: { group: group.name },
@@ -515,7 +517,7 @@ interface Waiter {
 const compiled = plan.targets.map((target) => target.filters.map(compileFilter));
 
 /** Performs a group's steps on one stream after the other. */
-class Performer {
+export class Performer {
   group: K6Group;
   targetIndex: number;
   target: K6Target;
@@ -533,6 +535,10 @@ class Performer {
   sequenceBase: bigint | undefined;
   minute = "";
   minuteMs = 0;
+  /** When it stops, and when it gives up what it still waits for. */
+  untilMicros: number;
+  deadlineMicros: number;
+  deadlineTimer: number | undefined;
 
   constructor(group: K6Group, targetIndex: number, sheet: Sheet) {
     this.group = group;
@@ -540,13 +546,15 @@ class Performer {
     this.target = plan.targets[targetIndex] as K6Target;
     this.sheet = sheet;
     this.book = this.newBook();
+    this.untilMicros = group.untilMs > 0 ? beginMicros + group.untilMs * 1000 : endMicros;
+    this.deadlineMicros = this.untilMicros + plan.finishMs * 1000;
   }
 
   async run(number: number): Promise<void> {
-    const { group } = this;
+    const { group, untilMicros: until } = this;
     const late = group.fromMs > 0;
     const from = startMicros + (late ? (plan.warmUpMs + group.fromMs) * 1000 : 0) + (group.rampUpMs * 1000 * number) / Math.max(1, group.streams);
-    const until = group.untilMs > 0 ? beginMicros + group.untilMs * 1000 : endMicros;
+    this.deadlineTimer = setTimeout(() => this.tooLate(this.deadlineMicros), Math.max(0, (this.deadlineMicros - nowMicros()) / 1000));
     if (late || group.rampUpMs > 0) {
       await sleepUntil(from);
     } else {
@@ -580,6 +588,22 @@ class Performer {
     streamRate.add(this.sheet.received / Math.max(0.001, (Math.min(until, nowMicros()) - beginMicros) / 1_000_000));
   }
 
+  /**
+   * Asked on every message too: where they come faster than the script takes them, its timers wait behind all of them.
+   * @returns whether the time is up for good.
+   */
+  tooLate(now: number): boolean {
+    if (now >= this.untilMicros && !this.stopped) {
+      this.stop();
+    }
+    if (now < this.deadlineMicros) {
+      return false;
+    }
+    this.close();
+    this.waiter?.finish();
+    return true;
+  }
+
   stop(): void {
     this.stopped = true;
     this.waiter?.finish();
@@ -587,6 +611,9 @@ class Performer {
 
   /** Whatever is left open would hold the iteration until its greatest length. */
   close(): void {
+    if (this.deadlineTimer !== undefined) {
+      clearTimeout(this.deadlineTimer);
+    }
     this.planned = true;
     this.over = true;
     this.wire?.close();
@@ -705,6 +732,9 @@ class Performer {
     }
     const { target, sheet } = this;
     const now = nowMicros();
+    if (this.tooLate(now)) {
+      return;
+    }
     // A message that waited in k6's queue came when the socket says, not when its turn has come.
     const at = wallMs === undefined ? now : Math.min(now, now - (Date.now() - wallMs) * 1000);
     if (
