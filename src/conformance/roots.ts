@@ -37,7 +37,7 @@ export const rootsOfNoEntry: readonly string[] = [
 ];
 
 /** A stream that its client ended goes on. */
-export const rootsOfNoEnd: readonly string[] = ["eof/grpc-empty-end-stream", "eof/while-idle"];
+export const rootsOfNoEnd: readonly string[] = ["eof/grpc-empty-end-stream", "eof/while-idle", "flow-control/eof-after-blocked-send"];
 
 /** The server still holds streams that are over. */
 export const rootsOfHeldStreams: readonly string[] = [

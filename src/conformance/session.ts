@@ -9,7 +9,7 @@ import { createTimeline, type Timeline, type TimelineNote } from "../core/timeli
 import { fail, notApplicable, unproven } from "../core/verdict.js";
 import { createConversation, describeEnd, type Arrival, type Conversation } from "./conversation.js";
 import type { LoopWatch } from "./loop-watch.js";
-import { rootsOfEnd, rootsOfNoEntry, rootsOfNoUpdate } from "./roots.js";
+import { rootsOfEnd, rootsOfNoEnd, rootsOfNoEntry, rootsOfNoUpdate } from "./roots.js";
 import type { Supply } from "./supply.js";
 import { createWaiter, type Waiter } from "./wait.js";
 
@@ -344,7 +344,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
     async ends(conversation, boundMs = context.bounds.endMs) {
       const end = await session.until(() => conversation.end, shortened("eof/while-idle", boundMs));
       if (end === undefined) {
-        fail(`the stream ends within ${boundMs} ms`, "it is still open", "eof/while-idle");
+        fail(`the stream ends within ${boundMs} ms`, "it is still open", rootsOfNoEnd);
       }
       return end;
     },

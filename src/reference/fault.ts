@@ -10,7 +10,7 @@ export interface Fault {
   readonly seam: string;
   /** Ids of the checks that catch it, each time. */
   readonly caughtBy: readonly string[];
-  /** Ids of those that may catch it as well, as the race or the neighbours will have it. */
+  /** Ids of those that may catch it as well, as the race or the neighbours will have it; `topic/*` stands for all of a topic. */
   readonly sometimes?: readonly string[];
   /** Whether no client of the protocol gets as far as a stream; default false. */
   readonly unreachable?: boolean;
