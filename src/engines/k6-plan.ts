@@ -1,6 +1,7 @@
 import type { Contract, MatchRule, Message, ProtobufField } from "../core/contract.js";
 import type { Target } from "../core/target.js";
-import type { StreamGroup, WorkloadStep } from "../core/workload.js";
+import { fitTo } from "../core/schedule.js";
+import type { StreamGroup, Workload, WorkloadStep } from "../core/workload.js";
 import type { EngineFilter, EngineTask } from "./engine.js";
 import type { K6Filter, K6Group, K6Plan, K6Step, K6Target, K6Test } from "./k6/plan.js";
 
@@ -42,7 +43,7 @@ export function k6Plan(task: EngineTask, protosets: readonly (string | undefined
       filters: (filters[i] ?? []).map((filter) => filterOf(filter, filters[i] ?? [], target)),
     })),
     groups: workload.groups.map((group, i) =>
-      groupOf(group, task.targetsOf(i), (reference) => targets.map((_, t) => (filters[t] ?? []).indexOf(task.resolve(t, reference)))),
+      groupOf({ group, workload }, task.targetsOf(i), (reference) => targets.map((_, t) => (filters[t] ?? []).indexOf(task.resolve(t, reference)))),
     ),
   };
 }
@@ -61,8 +62,10 @@ function refusalsOfGroup(group: StreamGroup): string[] {
   const refusals = steps
     .filter(({ kind }) => !supportedSteps.includes(kind))
     .map(({ kind }) => `Group "${group.name}" has the step "${kind}": ${whyUnsupported[kind] ?? "the script does not know it"}.`);
-  if (group.arrivals.model === "open") {
-    refusals.push(`Group "${group.name}" has an open model, whose arrivals its streams share: k6's virtual users share nothing.`);
+  if (group.arrivals.model === "open" && group.arrivals.of === "updates") {
+    refusals.push(`Group "${group.name}" has an open model of updates, whose arrivals its streams share: k6's virtual users share nothing.`);
+  } else if (group.arrivals.model === "open" && group.arrivals.spacing === "poisson") {
+    refusals.push(`Group "${group.name}" has Poisson arrivals: k6 spaces them evenly (spacing: uniform).`);
   }
   if (group.bystander) {
     refusals.push(`Group "${group.name}" is a bystander, whose lag is compared window by window: k6's is not kept by window.`);
@@ -208,7 +211,16 @@ function shownField({ transport, contract }: Target, field: string): string {
     : field;
 }
 
-function groupOf(group: StreamGroup, targets: readonly number[], indicesOf: (reference: Parameters<EngineTask["resolve"]>[1]) => readonly number[]): K6Group {
+/** From when a group begins, with the warm-up unless it comes later, until it stops. */
+function lengthOf({ fromMs, untilMs }: StreamGroup, { warmUpMs, durationMs }: Workload): number {
+  return (fromMs > 0 ? 0 : warmUpMs) + (untilMs ?? durationMs) - fromMs;
+}
+
+function groupOf(
+  { group, workload }: { readonly group: StreamGroup; readonly workload: Workload },
+  targets: readonly number[],
+  indicesOf: (reference: Parameters<EngineTask["resolve"]>[1]) => readonly number[],
+): K6Group {
   const steps = (all: readonly WorkloadStep[]): K6Step[] => all.map((step) => stepOf(step, indicesOf));
   return {
     name: group.name,
@@ -218,6 +230,7 @@ function groupOf(group: StreamGroup, targets: readonly number[], indicesOf: (ref
     fromMs: group.fromMs,
     untilMs: group.untilMs ?? 0,
     thinkMs: group.arrivals.model === "closed" ? group.arrivals.thinkMs : 0,
+    arrivals: group.arrivals.model === "closed" ? null : { stages: fitTo(group.arrivals.stages, lengthOf(group, workload)), inFlight: group.arrivals.inFlight },
     begin: steps(group.begin),
     each: steps(group.each),
     finish: steps(group.finish),

@@ -31,6 +31,10 @@ export function createK6PointReader(onPoint: (point: EnginePoint) => void): K6Po
       unreadable++;
     } else {
       onPoint(point);
+      if (point.kind === "count" && point.metric === "dropped") {
+        // The schedule brought it all the same.
+        onPoint({ ...point, metric: "offered" });
+      }
     }
   };
   return {
@@ -45,7 +49,7 @@ export function createK6PointReader(onPoint: (point: EnginePoint) => void): K6Po
     },
     take(text) {
       // k6's own metrics are a point for each message: they are passed over before they are parsed.
-      if (!text.startsWith('{"metric":"hc_') || text.includes('"type":"Metric"')) {
+      if (!(text.startsWith('{"metric":"hc_') || text.startsWith('{"metric":"dropped_iterations"')) || text.includes('"type":"Metric"')) {
         return;
       }
       const line = readLine(text);
@@ -105,6 +109,8 @@ function pointOf({ metric, value, tags }: Line, atMicros: number): EnginePoint |
       : undefined;
   }
   switch (metric) {
+    case "dropped_iterations":
+      return { kind: "count", group, metric: "dropped", times: value, atMicros };
     case "hc_beyond_filter_apply":
       return { kind: "beyond", group, metric: "filter-apply", times: value, atMicros };
     case "hc_stream_rate":

@@ -106,7 +106,7 @@ async function writeOperatorFiles(
   workload: Workload,
   { parallelism, plan }: { readonly parallelism: number; readonly plan: K6Plan },
 ): Promise<void> {
-  const streams = workload.groups.reduce((most, group) => Math.max(most, group.streams), 0);
+  const streams = workload.groups.reduce((most, group) => Math.max(most, group.arrivals.model === "open" ? group.arrivals.inFlight : group.streams), 0);
   if (parallelism > streams) {
     throw new HarnessError("usage", `${parallelism} instances cannot share ${streams} streams: some would have none.`, {
       place: "--parallelism",

@@ -89,8 +89,12 @@ export async function performShare(options: ShareOptions): Promise<ShareRecord> 
     await pace.until(startMicros, stop.signal);
     const beginMicros = startMicros + workload.warmUpMs * 1000;
     const endMicros = beginMicros + workload.durationMs * 1000;
-    const measuring = measure({ options, groups, pace, stop, beginMicros, endMicros });
-    const performing = Promise.all(groups.map((group) => group.perform(startMicros)));
+    let begun = (): void => undefined;
+    const measuringBegan = new Promise<void>((resolve) => (begun = resolve));
+    const measuring = measure({ options, groups, pace, stop, beginMicros, endMicros, begun });
+    // Without a warm-up the first arrival is due with the measured part, which it belongs to.
+    const ready = workload.warmUpMs === 0 ? measuringBegan : Promise.resolve();
+    const performing = ready.then(() => Promise.all(groups.map((group) => group.perform(startMicros))));
     // A failure of the one stops the other.
     performing.catch(() => stop.abort());
     const measured = await measuring;
@@ -122,10 +126,12 @@ interface MeasureOptions {
   readonly stop: AbortController;
   readonly beginMicros: number;
   readonly endMicros: number;
+  /** Called when the meters have begun. */
+  readonly begun: () => void;
 }
 
 /** Begins the meters, closes a window each second, and stops the run at its end, when asked, or when no stream is left. */
-async function measure({ options, groups, pace, stop, beginMicros, endMicros }: MeasureOptions): Promise<
+async function measure({ options, groups, pace, stop, beginMicros, endMicros, begun }: MeasureOptions): Promise<
   Pick<ShareRecord, "loopUtilisation" | "utilisations" | "longestStallMicros" | "measuredMicros" | "endedEarly"> & {
     readonly streamRates: readonly (readonly number[])[];
   }
@@ -137,6 +143,7 @@ async function measure({ options, groups, pace, stop, beginMicros, endMicros }: 
   for (const group of groups) {
     group.meter.begin(startedMicros);
   }
+  begun();
   const loop = watchLoop({ clock, pace, meter: groups[0]?.meter });
   const utilisations: { index: number; utilisation: number }[] = [];
   let endedEarly = false;

@@ -69,6 +69,24 @@ for (const engine of engineNames) {
       t.same(record.errors, {});
     });
 
+    t.test(`${engine}, ${transport}: each arrival is a stream of its own, opened and ended`, { skip }, async (t) => {
+      const { record, server } = await perform(engine, transport, {
+        server: { rate: 400 },
+        yaml: "duration: 3s\nopen: { of: streams, rate: 10/s, spacing: uniform, in-flight: 20 }\nbegin: [send: $broad, expect: { entries: 1 }]\n",
+      });
+      const { counters, histograms } = record;
+      // k6 begins one interval later, and the last may be due with the end.
+      t.ok((counters["offered"] ?? 0) >= 28 && (counters["offered"] ?? 0) <= 30, `${counters["offered"]} offered`);
+      t.equal(counters["begun"], (counters["offered"] ?? 0) - (counters["dropped"] ?? 0));
+      t.equal(counters["opened"], counters["begun"]);
+      t.equal(counters["rejected"], 0);
+      t.equal(counters["disconnected"], 0);
+      t.equal(histograms["first-entry"]?.count, counters["opened"]);
+      t.equal(histograms["half-close-to-end"]?.count, counters["opened"], "each was ended by the server in time");
+      t.equal(server.stats().openStreams, 0);
+      t.same(record.errors, {});
+    });
+
     t.test(`${engine}, ${transport}: planted stale entries are counted exactly, and a planted delay within its resolution`, { skip }, async (t) => {
       const applyDelayMs = 80;
       const { record, server } = await perform(engine, transport, {

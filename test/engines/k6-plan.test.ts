@@ -51,12 +51,52 @@ groups:
   - name: storm
     open: { rate: 10/s }
     each: [{ send: $broad }]
+  - name: crowd
+    open: { of: streams, rate: 10/s }
   - name: slow
     begin: [{ send: $broad }, pause, resume, cancel]
     finish: []
 `;
   const refusals = k6Refusals(taskOf(text, [await unservedTarget("grpc")]));
-  t.match(refusals, [/"storm" has an open model/, /"slow" has the step "pause": k6 reads always/, /"resume"/, /"cancel": k6 cannot cancel one stream/]);
+  t.match(refusals, [
+    /"storm" has an open model of updates/,
+    /"crowd" has Poisson arrivals: k6 spaces them evenly/,
+    /"slow" has the step "pause": k6 reads always/,
+    /"resume"/,
+    /"cancel": k6 cannot cancel one stream/,
+  ]);
+});
+
+t.test("streams that arrive evenly are performed on k6's own schedule, from the warm-up or the group's begin until it stops", async (t) => {
+  const text = `
+name: crowd
+about: Come and go.
+duration: 4s
+warm-up: 1s
+groups:
+  - name: early
+    open: { of: streams, rate: 10/s, spacing: uniform, in-flight: 7 }
+    begin: [{ send: $broad }]
+  - name: late
+    from: 1s
+    until: 3s
+    open: { of: streams, stages: [{ rate: 0/s, to: 10/s, for: 1s }], spacing: uniform }
+    begin: [{ send: $broad }]
+`;
+  const task = taskOf(text, [await unservedTarget("ws")]);
+  t.strictSame(k6Refusals(task), []);
+  const [early, late] = k6Plan(task, [undefined]).groups;
+  t.match(early?.arrivals, {
+    stages: [
+      { durationMs: 1000, fromPerSecond: 10 },
+      { durationMs: 4000, fromPerSecond: 10, toPerSecond: 10 },
+    ],
+    inFlight: 7,
+  });
+  t.match(late?.arrivals?.stages, [
+    { durationMs: 1000, fromPerSecond: 0, toPerSecond: 10 },
+    { durationMs: 1000, fromPerSecond: 10, toPerSecond: 10 },
+  ]);
 });
 
 t.test("contracts whose messages are more than entries are refused", async (t) => {

@@ -63,3 +63,16 @@ t.test("no line makes it throw, and what is ours and unreadable is counted", (t)
   t.equal(reader.unreadable, 1);
   t.end();
 });
+
+t.test("an iteration that k6 dropped is an arrival that was offered and not begun", (t) => {
+  const points: EnginePoint[] = [];
+  const reader = createK6PointReader((point) => points.push(point));
+  reader.take(line("hc_begin", Date.parse("2030-01-01T00:00:01Z")));
+  reader.take(line("dropped_iterations", 1));
+  t.match(points, [
+    { kind: "count", metric: "dropped", times: 1, group: "g" },
+    { kind: "count", metric: "offered", times: 1, group: "g" },
+  ]);
+  t.equal(reader.unreadable, 0);
+  t.end();
+});

@@ -5,6 +5,7 @@ import t from "tap";
 import type { TimeMetric } from "../../src/core/metric.js";
 import { type EntryMatcher, type LedgerFilter, StreamLedger } from "../../src/load/ledger.js";
 import { Meter } from "../../src/load/meter.js";
+import { arrivals, type RateStage } from "../../src/core/schedule.js";
 
 // The script that k6 runs is one file, so it has a book of its own: the same traces must lead both books to the same counts.
 const file = fileURLToPath(new URL("../../src/engines/k6/script.js", import.meta.url));
@@ -29,6 +30,7 @@ type Script = {
     until(test: () => boolean, boundMs: number): Promise<void>;
     hear(message: unknown, bytes: number, wallMs: number | undefined): void;
   };
+  readonly dueOf: (stages: readonly RateStage[], number: number) => number;
   readonly options: { readonly scenarios: Readonly<Record<string, { readonly maxDuration: string; readonly executor: string }>> };
 };
 
@@ -36,7 +38,7 @@ type Script = {
 const clock = { nowMs: 0 };
 (globalThis as { scriptClock?: typeof clock }).scriptClock = clock;
 
-const group = { name: "g", streams: 2, targets: [0], rampUpMs: 0, fromMs: 0, untilMs: 0, thinkMs: 0, begin: [], each: [], finish: [] };
+const group = { name: "g", streams: 2, targets: [0], rampUpMs: 0, fromMs: 0, untilMs: 0, thinkMs: 0, arrivals: null, begin: [], each: [], finish: [] };
 
 /** Loads the script outside of k6: its imports and globals are replaced, and its plan is an empty one. */
 async function loadScript(): Promise<Script> {
@@ -180,5 +182,17 @@ t.test("a stream whose messages outrun the script ends with its time: k6 hangs f
     counted.slice(before).filter((name) => name === "received"),
     [],
     "what comes after that is not counted",
+  );
+});
+
+t.test("an arrival is due when the schedule of the native engine brings it", { skip }, async () => {
+  const { dueOf } = await loadScript();
+  const stage = fc.record({ durationMs: fc.integer({ min: 1, max: 3000 }), fromPerSecond: fc.nat({ max: 50 }), toPerSecond: fc.nat({ max: 50 }) });
+  fc.assert(
+    fc.property(fc.array(stage, { minLength: 1, maxLength: 4 }), (stages) => {
+      // The native engine's first is due at once, k6's when the rate has made a whole one.
+      const [, ...native] = [...arrivals(stages, "uniform", 1)];
+      return native.every((due, number) => Math.abs(dueOf(stages, number) - due) < 5);
+    }),
   );
 });

@@ -75,9 +75,22 @@ export interface K6Group {
   /** 0: until the end. */
   readonly untilMs: number;
   readonly thinkMs: number;
+  /** Each arrival is a stream of its own, evenly spaced by the rate; null: the group's streams are there from `fromMs` on. */
+  readonly arrivals: {
+    readonly stages: readonly K6Stage[];
+    /** Streams at once; an arrival beyond them is dropped. */
+    readonly inFlight: number;
+  } | null;
   readonly begin: readonly K6Step[];
   readonly each: readonly K6Step[];
   readonly finish: readonly K6Step[];
+}
+
+/** A rate that goes straight from one value to the other. */
+export interface K6Stage {
+  readonly durationMs: number;
+  readonly fromPerSecond: number;
+  readonly toPerSecond: number;
 }
 
 /** As in a workload; a bound of 0 is the target's own. */

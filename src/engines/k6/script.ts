@@ -8,7 +8,7 @@ import { Counter, Trend } from "k6/metrics";
 import grpc from "k6/net/grpc";
 import { clearInterval, clearTimeout, setInterval, setTimeout } from "k6/timers";
 import { WebSocket } from "k6/websockets";
-import type { K6Filter, K6Group, K6Plan, K6Step, K6Target, K6Test } from "./plan.js";
+import type { K6Filter, K6Group, K6Plan, K6Stage, K6Step, K6Target, K6Test } from "./plan.js";
 
 const plan = JSON.parse(__ENV.HALFCLOSE_PLAN ?? open(__ENV.HALFCLOSE_PLAN_FILE ?? "./plan.json")) as K6Plan;
 
@@ -17,6 +17,8 @@ const countNames = [
   "bytes",
   "sent",
   "opened",
+  "offered",
+  "begun",
   "stale",
   "stale-in-flight",
   "stale-hard",
@@ -52,7 +54,7 @@ const packedNames = ["delivery-lag", "entry-gap"] as const;
 type PackedName = (typeof packedNames)[number];
 
 /** Begin anew with the measured part; counts of what breaks the contract do not. */
-const renewed: readonly string[] = ["received", "bytes", "sent", "stale-in-flight", "filter-coalesced"];
+const renewed: readonly string[] = ["received", "bytes", "sent", "stale-in-flight", "filter-coalesced", "offered", "begun"];
 /** Streams are opened before the measured part begins; what opening took is kept all the same. */
 const kept: readonly string[] = ["connect", "open", "first-entry"];
 
@@ -82,21 +84,20 @@ const endMicros = beginMicros + plan.durationMs * 1000;
 /** k6 hangs for ever when it interrupts an iteration that has a stream open: each ends itself before that is due. */
 const interruptLaterMs = 2 * 60 * 1000;
 /** Streams share one ticker's rate, so that many of them do not drown k6 in points. */
-const tickMs = Math.max(100, 2 * plan.groups.reduce((sum, group) => sum + group.streams, 0));
+const tickMs = Math.max(100, 2 * plan.groups.reduce((sum, group) => sum + (group.arrivals?.inFlight ?? group.streams), 0));
+
+/** k6 takes whole rates: so many in this time are fine enough. */
+const rateUnitSeconds = 1000;
 
 export const options = {
   scenarios: Object.fromEntries(
     plan.groups.map((group, i) => [
       `g${i}`,
       {
-        executor: "per-vu-iterations",
         exec: "perform",
-        vus: group.streams,
-        iterations: 1,
-        maxDuration: `${Math.ceil(plan.setupMs + plan.warmUpMs + plan.durationMs + plan.finishMs + interruptLaterMs)}ms`,
-        gracefulStop: "1s",
         env: { HALFCLOSE_GROUP: String(i) },
         tags: { group: group.name },
+        ...(group.arrivals === null ? lasting(group) : arriving(group, group.arrivals)),
       },
     ]),
   ),
@@ -104,6 +105,61 @@ export const options = {
   insecureSkipTLSVerify: plan.insecure,
   ...(plan.clientCertificate === null ? {} : { tlsAuth: [plan.clientCertificate] }),
 };
+
+/** A virtual user for each stream, which is there until the end. */
+function lasting(group: K6Group): object {
+  return {
+    executor: "per-vu-iterations",
+    vus: group.streams,
+    iterations: 1,
+    maxDuration: `${Math.ceil(plan.setupMs + plan.warmUpMs + plan.durationMs + plan.finishMs + interruptLaterMs)}ms`,
+    gracefulStop: "1s",
+  };
+}
+
+/** An iteration for each stream, on k6's schedule. */
+function arriving(group: K6Group, { stages, inFlight }: NonNullable<K6Group["arrivals"]>): object {
+  const rateOf = (perSecond: number): number => Math.round(perSecond * rateUnitSeconds);
+  return {
+    executor: "ramping-arrival-rate",
+    startTime: `${Math.ceil(startOf(group) / 1000)}ms`,
+    startRate: rateOf(stages[0]?.fromPerSecond ?? 0),
+    timeUnit: `${rateUnitSeconds}s`,
+    preAllocatedVUs: inFlight,
+    maxVUs: inFlight,
+    // A stage without length sets the rate at once.
+    stages: stages.flatMap(({ durationMs, fromPerSecond, toPerSecond }) => [
+      { duration: "0s", target: rateOf(fromPerSecond) },
+      { duration: `${Math.round(durationMs)}ms`, target: rateOf(toPerSecond) },
+    ]),
+    gracefulStop: `${Math.ceil(plan.finishMs + interruptLaterMs)}ms`,
+  };
+}
+
+/** When a group begins. */
+function startOf(group: K6Group): number {
+  return startMicros + (group.fromMs > 0 ? (plan.warmUpMs + group.fromMs) * 1000 : 0);
+}
+
+/** When an arrival is due, in microseconds since the first stage began: k6 begins the n-th when the integral of the rate reaches n + 1. */
+export function dueOf(stages: readonly K6Stage[], number: number): number {
+  let left = number + 1;
+  let before = 0;
+  for (const { durationMs, fromPerSecond: from, toPerSecond: to } of stages) {
+    const seconds = durationMs / 1000;
+    const whole = ((from + to) / 2) * seconds;
+    if (left <= whole) {
+      const slope = seconds === 0 ? 0 : (to - from) / seconds;
+      const sum = from + Math.sqrt(Math.max(0, from * from + 2 * slope * left));
+      return before + (sum === 0 ? 0 : (2 * left) / sum) * 1_000_000;
+    }
+    left -= whole;
+    before += durationMs * 1000;
+  }
+  return before;
+}
+
+let beginTold = false;
 
 /** One stream, from its opening to its end. */
 export async function perform(): Promise<void> {
@@ -115,7 +171,10 @@ export async function perform(): Promise<void> {
   const targetIndex = group.targets[number % group.targets.length] ?? 0;
   const sheet = new Sheet();
   const stream = new Performer(group, targetIndex, sheet);
-  beginAt.add(Date.now() + (beginMicros - nowMicros()) / 1000);
+  if (!beginTold) {
+    beginTold = true;
+    beginAt.add(Date.now() + (beginMicros - nowMicros()) / 1000);
+  }
   let expected = nowMicros() + tickMs * 1000;
   const ticker = setInterval(() => {
     const now = nowMicros();
@@ -125,12 +184,18 @@ export async function perform(): Promise<void> {
     sheet.flush();
   }, tickMs);
   try {
-    await stream.run(number);
+    await (group.arrivals === null ? stream.run(number) : stream.runOnce(dueNow(group.arrivals.stages, number)));
   } finally {
     clearInterval(ticker);
     stream.close();
     sheet.flush();
   }
+}
+
+/** When the arrival of this iteration was due; never later than now. */
+function dueNow(stages: readonly K6Stage[], number: number): number {
+  const now = nowMicros();
+  return Math.min(now, now - (Date.now() - exec.scenario.startTime) * 1000 + dueOf(stages, number));
 }
 
 /** Microseconds since k6 started the run; the same clock for all its virtual users, and a steady one. */
@@ -553,7 +618,7 @@ export class Performer {
   async run(number: number): Promise<void> {
     const { group, untilMicros: until } = this;
     const late = group.fromMs > 0;
-    const from = startMicros + (late ? (plan.warmUpMs + group.fromMs) * 1000 : 0) + (group.rampUpMs * 1000 * number) / Math.max(1, group.streams);
+    const from = startOf(group) + (group.rampUpMs * 1000 * number) / Math.max(1, group.streams);
     this.deadlineTimer = setTimeout(() => this.tooLate(this.deadlineMicros), Math.max(0, (this.deadlineMicros - nowMicros()) / 1000));
     if (late || group.rampUpMs > 0) {
       await sleepUntil(from);
@@ -586,6 +651,29 @@ export class Performer {
       await this.perform(group.finish, nowMicros());
     }
     streamRate.add(this.sheet.received / Math.max(0.001, (Math.min(until, nowMicros()) - beginMicros) / 1_000_000));
+  }
+
+  /** An arrival: opens, performs all that the group does, and ends. */
+  async runOnce(due: number): Promise<void> {
+    const { group, sheet } = this;
+    const now = nowMicros();
+    if (now >= this.untilMicros) {
+      // k6 begins one that is due with the end; the schedule has none there.
+      return;
+    }
+    sheet.count("offered", 1, now);
+    sheet.count("begun", 1, now);
+    sheet.time("schedule-lag", now - due, now);
+    this.deadlineTimer = setTimeout(() => this.tooLate(this.deadlineMicros), Math.max(0, (this.deadlineMicros - now) / 1000));
+    const stopTimer = setTimeout(() => this.stop(), Math.max(0, (this.untilMicros - now) / 1000));
+    try {
+      await this.openAndBegin(due);
+      if (!this.over) {
+        await this.perform([...group.each, ...group.finish], nowMicros());
+      }
+    } finally {
+      clearTimeout(stopTimer);
+    }
   }
 
   /**
@@ -637,7 +725,7 @@ export class Performer {
     return book;
   }
 
-  async openAndBegin(): Promise<void> {
+  async openAndBegin(due?: number): Promise<void> {
     this.book = this.newBook();
     this.over = false;
     this.planned = false;
@@ -657,7 +745,7 @@ export class Performer {
       this.ended(`no connection: ${String(thrown)}`, "disconnected");
       return;
     }
-    await this.perform(this.group.begin, nowMicros());
+    await this.perform(this.group.begin, due ?? nowMicros());
   }
 
   async perform(steps: readonly K6Step[], due: number): Promise<void> {
