@@ -46,7 +46,9 @@ export async function compareGroup(
       } else {
         nanos.get(name)?.push((tally.cpuMicros * 1000) / tally.entries);
       }
-      child.connected && child.disconnect();
+      if (child.connected) {
+        child.disconnect();
+      }
     }
   }
   source.kill();

@@ -38,30 +38,19 @@ function selfMeasured(name: string, binary: string, before: readonly string[]): 
 /** Programs that tell nothing while they run: the source counts their entries, the kernel their CPU time. */
 function observed(
   name: string,
-  options: {
-    readonly binary: string;
-    readonly verifies: string;
-    readonly words: (port: number, seconds: number) => readonly string[];
-    readonly env?: (port: number, seconds: number) => Record<string, string>;
-  },
+  options: { readonly binary: string; readonly verifies: string; readonly words: (port: number, seconds: number) => readonly string[] },
 ): Contestant {
-  const { binary, verifies, words, env } = options;
+  const { binary, verifies, words } = options;
   return {
     name,
     verifies,
-    missing: existsSync("/proc/self/stat") ? missing(binary) : "its CPU time is read from /proc, which is not there",
+    missing: procfs() ?? missing(binary),
     async run(source, seconds) {
       const length = startMs / 1000 + warmUpSeconds + seconds;
       const already = await written(source);
-      const child = start(binary, words(source.port, length), env?.(source.port, length) ?? {});
+      const child = start(binary, words(source.port, length), {});
       try {
-        const until = performance.now() + startMs;
-        while ((await written(source)) === already) {
-          if (performance.now() > until || child.exitCode !== null) {
-            throw new Error(`${name} received nothing`);
-          }
-          await pause(0.1);
-        }
+        await begun(name, child, source, already);
         await pause(warmUpSeconds);
         const [entriesBefore, cpuBefore] = [await written(source), cpuMicros(child)];
         await pause(seconds);
@@ -72,6 +61,21 @@ function observed(
       }
     },
   };
+}
+
+function procfs(): string | undefined {
+  return existsSync("/proc/self/stat") ? undefined : "its CPU time is read from /proc, which is not there";
+}
+
+/** Waits until the source has written something more. */
+async function begun(name: string, child: ChildProcess, source: SourcePorts, already: number): Promise<void> {
+  const until = performance.now() + startMs;
+  while ((await written(source)) === already) {
+    if (performance.now() > until || child.exitCode !== null) {
+      throw new Error(`${name} received nothing`);
+    }
+    await pause(0.05);
+  }
 }
 
 function start(binary: string, words: readonly string[], env: Record<string, string>): ChildProcess {
@@ -110,11 +114,40 @@ export const ghz = observed("ghz", {
   ],
 });
 
+/** k6 takes in more than it hands to its script, so the script's own count is what it did, from its first entry to its end. */
 export function k6Running(script: "grpc" | "ws"): Contestant {
-  return observed(`k6, ${script === "grpc" ? "gRPC" : "WebSocket"}`, {
-    binary: k6,
+  const name = `k6, ${script === "grpc" ? "gRPC" : "WebSocket"}`;
+  return {
+    name,
     verifies: all,
-    words: () => ["run", "--quiet", "--no-usage-report", "--log-output", "none", `${peers}k6/${script}.js`],
-    env: (port, seconds) => ({ PORT: String(port), SECONDS: String(seconds), PROTO_FOLDER: `${packageFolder}contracts` }),
-  });
+    missing: procfs() ?? missing(k6),
+    async run(source, seconds) {
+      const already = await written(source);
+      const child = start(
+        k6,
+        ["run", "--quiet", "--no-usage-report", "--summary-mode", "disabled", "--log-output", "stdout", "--log-format", "raw", `${peers}k6/${script}.js`],
+        {
+          PORT: String(source.port),
+          SECONDS: String(warmUpSeconds + seconds),
+          PROTO_FOLDER: `${packageFolder}contracts`,
+        },
+      );
+      let said = "";
+      child.stdout?.on("data", (text: Buffer) => (said += text.toString()));
+      await begun(name, child, source, already);
+      const before = cpuMicros(child);
+      let after = before;
+      // When it has ended there is nothing left to ask.
+      while (!said.includes("}")) {
+        after = cpuMicros(child);
+        await pause(0.02);
+        if (child.exitCode !== null && !said.includes("}")) {
+          throw new Error(`${name} left with ${child.exitCode}`);
+        }
+      }
+      child.kill("SIGKILL");
+      const { entries, faults } = JSON.parse(said.slice(said.indexOf("{"), said.indexOf("}") + 1)) as { readonly entries: number; readonly faults: number };
+      return { entries, cpuMicros: after - before, faults };
+    },
+  };
 }

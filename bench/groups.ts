@@ -65,12 +65,12 @@ const load: readonly Group[] = [
   {
     name: "gRPC, paced: 10 entries each millisecond",
     startSource: flood({ transport: "grpc", ...plain, rate: 10_000 }),
-    contestants: [harness(one, { transport: "grpc", goal: 0.14 }), grpcJs, k6Running("grpc")],
+    contestants: [harness(one, { transport: "grpc", goal: 0.14 }), grpcJs],
   },
   {
     name: "WebSocket, paced: 10 entries each millisecond",
     startSource: flood({ transport: "ws", ...plain, rate: 10_000 }),
-    contestants: [harness(one, { transport: "ws", goal: 0.14 }), wsJson, k6Running("ws")],
+    contestants: [harness(one, { transport: "ws", goal: 0.14 }), wsJson],
   },
 ];
 
@@ -114,9 +114,9 @@ async function messageSource(shape: Shape): ReturnType<Group["startSource"]> {
 
 /** What receiving costs before anything is verified. */
 const wire: readonly Group[] = [
-  { name: "gRPC, messages of 150 bytes, one a DATA frame", seconds: 1, startSource: () => messageSource("single"), contestants: http2Contestants("single") },
-  { name: "gRPC, messages of 150 bytes, packed", seconds: 1, startSource: () => messageSource("packed"), contestants: http2Contestants("packed") },
-  { name: "WebSocket, text frames of 200 bytes", seconds: 1, startSource: flood({ transport: "ws", ...plain }), contestants: webSocketContestants },
+  { name: "gRPC, messages of 150 bytes, one a DATA frame", seconds: 0.6, startSource: () => messageSource("single"), contestants: http2Contestants("single") },
+  { name: "gRPC, messages of 150 bytes, packed", seconds: 0.6, startSource: () => messageSource("packed"), contestants: http2Contestants("packed") },
+  { name: "WebSocket, text frames of 200 bytes", seconds: 0.6, startSource: flood({ transport: "ws", ...plain }), contestants: webSocketContestants },
 ];
 
 export const topics = { wire, load, deopt } as const satisfies Record<string, readonly Group[]>;

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { Client, credentials } from "@grpc/grpc-js";
 import { WebSocket } from "ws";
 
@@ -49,14 +51,23 @@ export async function measureIdle(name: string, port: number): Promise<IdleCost>
   }
   const open = name.startsWith("halfclose") ? openByHarness : name === "ws" ? openByWs : openByGrpcJs;
   await open(row, port, streamsBefore);
-  await pause(2);
-  const before = process.memoryUsage.rss();
+  const before = await settledMemory();
   const startedAt = performance.now();
   await open(row, port, row.streams);
   const openMs = performance.now() - startedAt;
-  // What opening left behind may be collected or not: both are what a user sees.
-  await pause(2);
-  return { openMs, bytesEach: (process.memoryUsage.rss() - before) / row.streams };
+  return { openMs, bytesEach: ((await settledMemory()) - before) / row.streams };
+}
+
+/** Resident memory when what opening left behind has been collected. */
+async function settledMemory(): Promise<number> {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  for (let i = 0; i < 2; i++) {
+    await pause(0.2);
+    collect();
+  }
+  await pause(0.5);
+  return process.memoryUsage.rss();
 }
 
 /** Prints a line for each row. */

@@ -34,7 +34,7 @@ const rows: readonly LatencyRow[] = [
     name: "a filter applies after 20 ms",
     rate: 6000,
     planted: { applyDelayMs: 20 },
-    workload: `streams: 2\nduration: 5s\n${backAndForth}closed: { think: 5ms }\n`,
+    workload: `streams: 2\nduration: 4s\n${backAndForth}closed: { think: 5ms }\n`,
     from: "received",
     within: p50AndP99(10_000),
   },
@@ -53,7 +53,7 @@ const rows: readonly LatencyRow[] = [
     name: "20 ms, on streams of 20,000 entries a second",
     rate: 60_000,
     planted: { applyDelayMs: 20 },
-    workload: `streams: 2\nduration: 5s\n${backAndForth}closed: { think: 5ms }\n`,
+    workload: `streams: 2\nduration: 4s\n${backAndForth}closed: { think: 5ms }\n`,
     from: "received",
     within: p50AndP99(25_000),
   },
@@ -95,7 +95,9 @@ async function lineOf(row: LatencyRow, transport: "grpc" | "ws", server: ChildPr
   const { streams } = (await firstMessage(server)) as PlantedRecord;
   const truth = streams
     .flatMap(({ applied }, i) =>
-      applied.map(({ receivedMicros, appliedMicros }, k) => (k === 0 ? Number.NaN : appliedMicros - (row.from === "sent" ? (sends[i]?.[k] ?? Number.NaN) : receivedMicros))),
+      applied.map(({ receivedMicros, appliedMicros }, k) =>
+        k === 0 ? Number.NaN : appliedMicros - (row.from === "sent" ? (sends[i]?.[k] ?? Number.NaN) : receivedMicros),
+      ),
     )
     .filter((micros) => !Number.isNaN(micros))
     .toSorted((a, b) => a - b);

@@ -56,7 +56,7 @@ export function harness(
       };
       const record = await runLoad({
         workload: parseWorkload(
-          `name: flood\nabout: bench\nduration: ${seconds}s\nwarm-up: ${warmUpSeconds}s\nstreams: ${streams}\nbegin: [send: ${filter}]\nfinish: [cancel]\n`,
+          `name: flood\nabout: bench\nduration: ${seconds * 1000}ms\nwarm-up: ${warmUpSeconds * 1000}ms\nstreams: ${streams}\nbegin: [send: ${filter}]\nfinish: [cancel]\n`,
           "bench",
         ),
         targets: [target],
