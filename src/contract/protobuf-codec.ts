@@ -1,6 +1,6 @@
 import protobuf from "protobufjs";
 import type { Message, MessageCodec, ProtobufField } from "../core/contract.js";
-import { readMessage, type ReaderField, type ReaderType } from "./protobuf-reader.js";
+import { plainDefaultsOf, readMessage, type ReaderField, type ReaderType } from "./protobuf-reader.js";
 
 /** How fields of type bytes appear in messages. */
 export type BytesForm = "base64" | "text";
@@ -131,12 +131,13 @@ function readerFor(root: protobuf.Type): ReaderType {
       return existing;
     }
     const fields = new Map<number, ReaderField>();
-    const reader: ReaderType = { name: nameOf(type), fields };
+    const reader: { -readonly [K in keyof ReaderType]: ReaderType[K] } = { name: nameOf(type), fields };
     known.set(type, reader);
     for (const field of type.fieldsArray) {
       field.resolve();
       fields.set(field.id, readerField(field, make));
     }
+    reader.plainDefaults = plainDefaultsOf(reader);
     return reader;
   };
   return make(root);

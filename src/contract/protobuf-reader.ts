@@ -5,6 +5,8 @@ export interface ReaderType {
   /** Full name, for errors. */
   readonly name: string;
   readonly fields: ReadonlyMap<number, ReaderField>;
+  /** What a message holds before anything is read, where nothing in it is a list or a map: it is copied. Absent: it is made anew for each. */
+  readonly plainDefaults?: Readonly<Record<string, unknown>> | undefined;
 }
 
 export interface ReaderField {
@@ -32,15 +34,19 @@ const deepest = 100;
  * int64 and uint64 are numbers where safe, else decimal texts; bytes are given by `bytesText`; fields without presence that are absent get their default.
  */
 export function readMessage(type: ReaderType, input: Uint8Array, bytesText: (bytes: Uint8Array) => string): Message {
-  const cursor: Cursor = { input, view: new DataView(input.buffer, input.byteOffset, input.byteLength), at: 0, bytesText };
+  const cursor: Cursor = { input, at: 0, bytesText };
   return readFields(type, cursor, input.length, 0, undefined);
 }
 
 interface Cursor {
   readonly input: Uint8Array;
-  readonly view: DataView;
   readonly bytesText: (bytes: Uint8Array) => string;
   at: number;
+}
+
+/** For the few types that need one. */
+function viewOf({ input }: Cursor): DataView {
+  return new DataView(input.buffer, input.byteOffset, input.byteLength);
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -49,7 +55,7 @@ function readFields(type: ReaderType, cursor: Cursor, end: number, depth: number
   if (depth > deepest) {
     throw new Error(`${type.name} is nested more than ${deepest} deep at byte ${cursor.at}`);
   }
-  const message = defaultsOf(type);
+  const message = type.plainDefaults === undefined ? defaultsOf(type) : { ...type.plainDefaults };
   while (cursor.at < end) {
     const tagAt = cursor.at;
     const tag = Number(readVarint(cursor, end, type, undefined));
@@ -73,6 +79,11 @@ function readFields(type: ReaderType, cursor: Cursor, end: number, depth: number
     throw new Error(`group ${group} in ${type.name} is cut off at byte ${cursor.at}`);
   }
   return message;
+}
+
+/** What can be copied in place of making it, or undefined. */
+export function plainDefaultsOf(type: ReaderType): Readonly<Record<string, unknown>> | undefined {
+  return [...type.fields.values()].some(({ map, repeated }) => map === true || repeated) ? undefined : defaultsOf(type);
 }
 
 function defaultsOf(type: ReaderType): Record<string, unknown> {
@@ -133,8 +144,10 @@ function readKnown(
 }
 
 function store(field: ReaderField, value: unknown, message: Record<string, unknown>): void {
-  for (const rival of field.rivals) {
-    delete message[rival];
+  if (field.rivals.length > 0) {
+    for (const rival of field.rivals) {
+      delete message[rival];
+    }
   }
   if (field.repeated) {
     (message[field.name] as unknown[]).push(value);
@@ -210,17 +223,17 @@ function readScalar(field: ReaderField, cursor: Cursor, end: number, type: Reade
       return cursor.bytesText(cursor.input.subarray(start, stop));
     }
     case "double":
-      return cursor.view.getFloat64(advance(cursor, 8, end, type, field), true);
+      return viewOf(cursor).getFloat64(advance(cursor, 8, end, type, field), true);
     case "float":
-      return cursor.view.getFloat32(advance(cursor, 4, end, type, field), true);
+      return viewOf(cursor).getFloat32(advance(cursor, 4, end, type, field), true);
     case "fixed32":
-      return cursor.view.getUint32(advance(cursor, 4, end, type, field), true);
+      return viewOf(cursor).getUint32(advance(cursor, 4, end, type, field), true);
     case "sfixed32":
-      return cursor.view.getInt32(advance(cursor, 4, end, type, field), true);
+      return viewOf(cursor).getInt32(advance(cursor, 4, end, type, field), true);
     case "fixed64":
-      return narrow(cursor.view.getBigUint64(advance(cursor, 8, end, type, field), true));
+      return narrow(viewOf(cursor).getBigUint64(advance(cursor, 8, end, type, field), true));
     case "sfixed64":
-      return narrow(cursor.view.getBigInt64(advance(cursor, 8, end, type, field), true));
+      return narrow(viewOf(cursor).getBigInt64(advance(cursor, 8, end, type, field), true));
     default:
       return fromVarint(field, readVarint(cursor, end, type, field));
   }

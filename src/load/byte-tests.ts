@@ -14,7 +14,8 @@ export class ByteWindow {
 
 /**
  * Bytes that are looked for, prepared to be compared eight at a time. Eight bytes are compared as a double, which is exact unless they are
- * one that does not equal itself, or a zero, which has two forms; patterns with such bytes are compared one by one, like short ones.
+ * one that does not equal itself, or a zero, which has two forms; patterns with such bytes, and shorter ones, are compared four at a time,
+ * and those of less than four one by one.
  */
 export class BytePattern {
   readonly bytes: Buffer;
@@ -22,6 +23,9 @@ export class BytePattern {
   /** Where eight bytes are compared; the last may overlap the one before. */
   readonly #offsets: Int32Array;
   readonly #doubles: Float64Array;
+  /** Where four bytes are compared. */
+  readonly #fourOffsets: Int32Array;
+  readonly #fours: Int32Array;
 
   constructor(bytes: Uint8Array) {
     this.bytes = Buffer.from(bytes);
@@ -31,6 +35,9 @@ export class BytePattern {
     const exact = doubles.every((double) => double === double && double !== 0);
     this.#offsets = Int32Array.from(exact ? offsets : []);
     this.#doubles = Float64Array.from(exact ? doubles : []);
+    const fours = offsetsOf(this.length, 4);
+    this.#fourOffsets = Int32Array.from(fours);
+    this.#fours = Int32Array.from(fours.map((offset) => this.bytes.readInt32LE(offset)));
   }
 
   /** Whether the pattern lies at an offset; the caller has made sure that so many bytes are there. */
@@ -51,6 +58,18 @@ export class BytePattern {
   }
 
   #short(window: ByteWindow, offset: number): boolean {
+    const fourOffsets = this.#fourOffsets;
+    const count = fourOffsets.length;
+    if (count > 0) {
+      const fours = this.#fours;
+      const { view } = window;
+      for (let i = 0; i < count; i++) {
+        if (view.getInt32(offset + (fourOffsets[i] as number), true) !== fours[i]) {
+          return false;
+        }
+      }
+      return true;
+    }
     const { bytes, length } = this;
     const { bytes: given } = window;
     for (let i = 0; i < length; i++) {
