@@ -27,7 +27,7 @@ export interface RunOptions {
   readonly producerMissing?: string;
   readonly probe: RunProbe;
   readonly bounds: Bounds;
-  /** How many checks run at once, those that run alone excepted; default 6. */
+  /** How many checks run at once, those that run alone excepted; default 8. */
   readonly jobs?: number;
   readonly seed: number;
   /** How often a failed check is tried again; a pass then is marked flaky. Default 0. */
@@ -152,7 +152,7 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
       await perform(task);
     }
   };
-  await Promise.all(Array.from({ length: Math.max(1, options.jobs ?? 6) }, worker));
+  await Promise.all(Array.from({ length: Math.max(1, options.jobs ?? 8) }, worker));
   await inTurn(alone.filter((task) => !counting(task)));
   await waiting;
   await inTurn(alone.filter(counting));
