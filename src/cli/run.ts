@@ -29,7 +29,7 @@ const options = {
   transport: { kind: "choices", of: transports, group: selection, about: "Transports" },
   "last-failed": { kind: "flag", group: selection, about: "Only what failed in the results of the last run", commandLineOnly: true },
   shard: { kind: "text", group: selection, value: "I/N", about: "Only part I of N" },
-  jobs: { kind: "whole", least: 1, most: 64, short: "j", group: running, about: "Checks at once", fallback: "6" },
+  jobs: { kind: "whole", least: 1, most: 64, short: "j", group: running, about: "Checks at once", fallback: "8" },
   seed: { kind: "whole", least: 0, most: 2 ** 32 - 1, group: running, about: "Seed of the random choices; default: a new one, which the report names" },
   retries: { kind: "whole", least: 0, most: 10, group: running, about: "Tries more for a failed check; a pass then counts as flaky", fallback: "0" },
   repeat: { kind: "whole", least: 1, most: 1000, group: running, about: "Runs of everything; the worst verdict stands", fallback: "1" },
