@@ -24,8 +24,10 @@ interface LatencyRow {
 }
 
 const backAndForth = "begin: [send: $disjoint.1, expect: applied]\neach: [send: { next-of: [$disjoint.2, $disjoint.1] }, expect: applied]\n";
+/** The log is written every 2 ms, so that a filter in force shows 1 ms later in the middle. */
+const tickMicros = 1000;
 const p50AndP99 = (p99Micros: number) => [
-  { q: 0.5, micros: 1000 },
+  { q: 0.5, micros: 1000 + tickMicros },
   { q: 0.99, micros: p99Micros },
 ];
 
@@ -42,7 +44,7 @@ const rows: readonly LatencyRow[] = [
     name: "a stall of 500 ms every 5 s",
     rate: 600,
     planted: { stallEveryMs: 5000, stallForMs: 500 },
-    workload: `streams: 60\nduration: 9500ms\napply-within: 5s\n${backAndForth}open: { of: updates, rate: 60/s, spacing: uniform }\n`,
+    workload: `streams: 80\nduration: 10400ms\napply-within: 5s\n${backAndForth}open: { of: updates, rate: 100/s, spacing: uniform }\n`,
     from: "sent",
     within: [
       { q: 0.95, share: 0.1 },

@@ -45,11 +45,14 @@ export function grpcBlock(count: number, shape: FloodShape): EntryBlock {
     payloadBytes: count * (size - 9),
     stamp(first, streamId) {
       const stamp = timeText(shape.ageMicros);
-      // Below 2^53 numbers will do; above, the low part alone moves within a block.
-      const high = first >> 28n;
+      // The low 28 bits as a number, which moves within a block; all above seldom does.
       let low = Number(first & 0xfff_ffffn);
-      const highBytes = varint(high === 0n ? 0n : high);
+      let highBytes = varint(first >> 28n);
       for (let at = 0; at < bytes.length; at += size, low++) {
+        if (low > 0xfff_ffff) {
+          low = 0;
+          highBytes = varint((first >> 28n) + 1n);
+        }
         bytes[at + 5] = streamId >>> 24;
         bytes[at + 6] = streamId >>> 16;
         bytes[at + 7] = streamId >>> 8;
