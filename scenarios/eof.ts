@@ -140,7 +140,7 @@ export const eofChecks: readonly Check[] = [
     on: ws,
     level: "must",
     requirement:
-      'Frames that only look like `null` (`"null"`, `[null]`, an object with null values, a filter with the text null in it) do not end the stream as if it had been asked to.',
+      'Frames that only look like `null` (`"null"`, `[null]`, `0`, `false`, `""`, an object with null values, a filter with the text null in it) do not end the stream as if it had been asked to.',
     clause: "RFC 8259 §3; monitor design: a null-valued field is an absent field, a scalar or an array is refused",
     why: "A filter for the word null is a filter; a clean end in answer to it loses the stream without a reason.",
     exchange: ['C → S  {"min_level":null}', "S → C  entries (an absent field)", 'C → S  "null"', "S → C  Close ≠ 1000, or the stream lives"],
@@ -163,14 +163,16 @@ export const eofChecks: readonly Check[] = [
           requireNotEnded(exchange, "a filter with the text null in it");
         }
       }
-      for (const lookalike of ['"null"', "[null]"]) {
-        const exchange = await openWebSocket(session);
-        await exchange.conversation.send(session.role("broad"));
-        await session.effect(exchange.conversation, session.role("broad"), { since: 0 });
-        await exchange.connection.sendText(lookalike);
-        await session.until(() => (exchange.conversation.end === undefined ? undefined : true), 150, { quiet: true });
-        requireNotEnded(exchange, lookalike);
-      }
+      await Promise.all(
+        ['"null"', "[null]", "0", "false", '""'].map(async (lookalike) => {
+          const exchange = await openWebSocket(session);
+          await exchange.conversation.send(session.role("broad"));
+          await session.effect(exchange.conversation, session.role("broad"), { since: 0 });
+          await exchange.connection.sendText(lookalike);
+          await session.until(() => (exchange.conversation.end === undefined ? undefined : true), 150, { quiet: true });
+          requireNotEnded(exchange, lookalike);
+        }),
+      );
     },
   },
   {

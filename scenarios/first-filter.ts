@@ -3,7 +3,7 @@ import type { Check } from "../src/conformance/check.js";
 import { describeEnd, describeEntry, requireNoViolations } from "../src/conformance/conversation.js";
 import { rootsOfNoEntry, rootsOfWrongEntry } from "../src/conformance/roots.js";
 import type { Session } from "../src/conformance/session.js";
-import type { Filter } from "../src/core/contract.js";
+import type { EntryDraft, Filter } from "../src/core/contract.js";
 import { fail, notApplicable, unproven } from "../src/core/verdict.js";
 import { variantsOf } from "./variants.js";
 import { awaitQuietly, flowOf, overdue, requireAllMatch } from "./observations.js";
@@ -144,6 +144,7 @@ export const firstFilterChecks: readonly Check[] = [
         }
         conversation.cancel();
       }
+      await requireWholeTexts(session);
     },
   },
   {
@@ -302,6 +303,42 @@ function requireSilence(count: number, end: string | undefined, accuse: () => vo
     accuse();
     fail("no entry", `${count} ${count === 1 ? "entry" : "entries"} came`, ["first-filter/silent-before", "first-filter/entries-match"]);
   }
+}
+
+/**
+ * Writes one long batch whose texts are mostly of characters of several bytes: wherever a buffer ends on their way, it is likely to be within
+ * one of them.
+ */
+async function requireWholeTexts(session: Session): Promise<void> {
+  const broad = session.role("broad");
+  const field = session.contract.entries.token;
+  if (field === undefined) {
+    return;
+  }
+  const drafts: EntryDraft[] = [];
+  for (let n = 0; n < 120; n++) {
+    const draft = session.supply.draft([broad], []);
+    if (draft === undefined) {
+      return;
+    }
+    drafts.push({ ...draft, [field]: `${draft[field] ?? ""} ${"x".repeat(n % 9)}${"☃é😀".repeat(200)}` });
+  }
+  const conversation = await session.flowing(broad);
+  const produced = await session.supply.write(drafts);
+  if (produced.kind === "unavailable") {
+    unproven(produced.reason);
+  }
+  await session.barrier(conversation);
+  const came = new Set(conversation.arrivals.map((arrival) => arrival.token));
+  const lost = produced.tokens.filter((token) => !came.has(token));
+  if (lost.length > 0) {
+    fail(
+      `${produced.tokens.length} entries with long texts beyond ASCII, each as it was written`,
+      `${lost.length} did not come so, although a later entry did`,
+      rootsOfNoEntry,
+    );
+  }
+  conversation.cancel();
 }
 
 /** Writes entries that match each other filter but not this one: what a wrong predicate would let through. */

@@ -106,7 +106,7 @@ export function compileContract(draft: ContractDraft): Contract {
     ...(preludeReply === undefined ? {} : { preludeReply: (message: Message) => preludeReply({ message }) }),
     classify: compileReceive(receive),
     draft: draftEntry,
-    violationOf: compileEntryShape(entries, content.match, declaredFields(content, grpc)),
+    violationOf: compileEntryShape(entries, content.match, { declared: declaredFields(content, grpc), integers: content.websocket?.integers ?? "any" }),
   };
   checkEncodable(contract, content, problems);
   refuse(document, problems);

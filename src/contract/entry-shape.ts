@@ -8,10 +8,15 @@ const dateTime = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(Z|[+-]\d\d
  * A function that says what is wrong with an entry's shape, or undefined: required fields, a sequence that is a whole number, a time by RFC 3339,
  * values of ordered fields, and the types of the fields where the protobuf declares them (so that JSON entries are held to the same).
  */
-export function compileEntryShape(rules: EntryRules, match: readonly RuleFile[], declared: readonly ProtobufField[]): (entry: Entry) => string | undefined {
+export function compileEntryShape(
+  rules: EntryRules,
+  match: readonly RuleFile[],
+  types: { readonly declared: readonly ProtobufField[]; readonly integers: "any" | "number" },
+): (entry: Entry) => string | undefined {
   const orders = match.flatMap((rule) => ("order" in rule && rule.order !== undefined ? [{ field: rule.entry, order: rule.order }] : []));
-  const types = declared.flatMap((field) => {
-    const test = jsonTypes[field.type];
+  const tests = types.declared.flatMap((field) => {
+    const usual = jsonTypes[field.type];
+    const test = usual === isInteger && types.integers === "number" ? isIntegralNumber : usual;
     return test === undefined ? [] : [{ field, fits: field.repeated ? listOf(test) : test }];
   });
   const isTime = createDateTimeTest();
@@ -22,7 +27,7 @@ export function compileEntryShape(rules: EntryRules, match: readonly RuleFile[],
         return `the required field "${field}" is ${value === undefined ? "absent" : value === null ? "null" : "empty"}`;
       }
     }
-    for (const { field, fits } of types) {
+    for (const { field, fits } of tests) {
       const value = entry[field.name];
       if (value !== undefined && value !== null && !fits(value)) {
         return `"${field.name}" is ${show(value)}, not ${field.repeated ? "a list of " : ""}${field.type}`;
@@ -69,6 +74,12 @@ function isNumber(value: unknown): boolean {
   return typeof value === "number" || value === "NaN" || value === "Infinity" || value === "-Infinity";
 }
 
+/** Beyond 2^53 a number would not be exact: there a text is right, and what 64-bit integers of protobuf are decoded to. */
+function isIntegralNumber(value: unknown): boolean {
+  return Number.isInteger(value) || typeof value === "bigint" || (typeof value === "string" && isInteger(value) && !Number.isSafeInteger(Number(value)));
+}
+
+/** JSON has no 64-bit integers that all can read: protobuf's own mapping writes them as texts. */
 function isInteger(value: unknown): boolean {
   return Number.isInteger(value) || typeof value === "bigint" || (typeof value === "string" && /^-?\d+$/.test(value));
 }

@@ -38,6 +38,7 @@ const websocket = z
     origins: z.array(text).optional(),
     frames: z.enum(["text", "binary"]).default("text").describe("Which frames the client sends."),
     encoding: z.enum(["json", "protobuf"]).default("json").describe("protobuf: the message types of the gRPC method, in binary frames."),
+    integers: z.enum(["any", "number"]).default("any").describe("number: an integer of an entry that comes as a text is wrong."),
   })
   .describe("The monitor over WebSocket.");
 
