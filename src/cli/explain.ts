@@ -14,7 +14,7 @@ export const explain = defineCommand({
     ["halfclose explain 'eof/*'", "a topic"],
   ],
   options: {},
-  arity: [1, 100],
+  arity: [1, 1000],
   run({ arguments: patterns, console }) {
     const ids = checks.map(({ id }) => id as string);
     for (const pattern of patterns) {
