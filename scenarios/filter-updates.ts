@@ -384,10 +384,11 @@ export const filterUpdateChecks: readonly Check[] = [
  * Where a filter is replaced by several messages, there is a time without any, and entries are written before them only.
  */
 async function writtenMeanwhile(session: Session, conversation: Conversation, filter: Filter): Promise<Produced> {
-  const oneMessage = session.contract.updating(filter, filter, 2).length === 1;
-  let written = false;
-  const writing = session.supply.produce([filter], [], oneMessage ? 1000 : 10).finally(() => (written = true));
-  for (let n = 0; oneMessage && n < 60 && (n < 30 || !written) && conversation.end === undefined; n++) {
+  if (session.contract.updating(filter, filter, 2).length > 1) {
+    return session.supply.produce([filter], [], 10);
+  }
+  const writing = session.supply.produce([filter], [], 1000);
+  for (let n = 0; n < 40 && conversation.end === undefined; n++) {
     await conversation.send(filter);
     await session.until(() => undefined, 1, { quiet: true });
   }

@@ -5,9 +5,10 @@ import { connectGrpc, openGrpc } from "../src/conformance/grpc-exchange.js";
 import { rootsOfNoEntry } from "../src/conformance/roots.js";
 import type { Session } from "../src/conformance/session.js";
 import { openWebSocket } from "../src/conformance/websocket-exchange.js";
-import type { EntryDraft, Filter } from "../src/core/contract.js";
+import type { Filter } from "../src/core/contract.js";
 import { fail, notApplicable, unproven } from "../src/core/verdict.js";
 import { FRAME } from "../src/wire/http2-frames.js";
+import { blocks, floodBlocked, floodEntryBytes } from "./entry-floods.js";
 import { alternating, arrivalOf, requireAStarBStar, requireInOrder, requireTokensInOrder } from "./observations.js";
 
 const ws = ["ws"] as const;
@@ -405,49 +406,6 @@ async function medianLagMs(session: Session, conversation: Conversation, filter:
     lags.push(arrival === undefined ? Infinity : Math.max(0, arrival.atMicros / 1000 - writtenMs));
   }
   return lags.toSorted((x, y) => x - y)[Math.floor(lags.length / 2)] ?? Infinity;
-}
-
-interface Flood {
-  readonly bytes: number;
-  /** Least number of entries; they are as long as it takes for `bytes`. Default: 2,000 bytes each. */
-  readonly entries?: number;
-  /** Stop after that time, however much was written: a slow producer must not hold up the run. Default 5000. */
-  readonly forMs?: number;
-}
-
-/** Bytes of one entry of a flood that says no number of entries. */
-const floodEntryBytes = 2000;
-
-/** Writes entries of the filter, long ones where the contract has a token field; returns their tokens. */
-async function floodBlocked(session: Session, filter: Filter, not: Filter, flood: Flood): Promise<string[]> {
-  const tokens: string[] = [];
-  for await (const batch of blocks(session, filter, not, flood)) {
-    tokens.push(...batch);
-  }
-  return tokens;
-}
-
-async function* blocks(session: Session, filter: Filter, not: Filter, flood: Flood): AsyncGenerator<string[]> {
-  const field = session.contract.entries.token;
-  const length = flood.entries === undefined ? floodEntryBytes : Math.max(100, Math.floor(flood.bytes / flood.entries));
-  const padding = "x".repeat(length);
-  const batch = Math.ceil(100_000 / length);
-  const startMs = performance.now();
-  for (let written = 0; written < flood.bytes && performance.now() - startMs < (flood.forMs ?? 5000); written += batch * (length + 60)) {
-    const drafts: EntryDraft[] = [];
-    for (let n = 0; n < batch; n++) {
-      const draft = session.supply.draft([filter], [not]);
-      if (draft === undefined) {
-        unproven("a way to make entries for the filter");
-      }
-      drafts.push(field === undefined ? draft : { ...draft, [field]: `${draft[field] ?? ""} ${padding}` });
-    }
-    const produced = await session.supply.write(drafts);
-    if (produced.kind === "unavailable") {
-      unproven(produced.reason);
-    }
-    yield [...produced.tokens];
-  }
 }
 
 /** Fails unless the tokens that came are the first ones written without a gap; all of them where the last one came. */
