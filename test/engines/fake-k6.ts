@@ -2,7 +2,20 @@ import { chmodSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 /** How a fake k6 behaves. */
-export type Behaviour = "fine" | "crash" | "exception" | "hang" | "silent" | "garbage" | "killed" | "thresholds" | "refused" | "old" | "foreign" | "mute";
+export type Behaviour =
+  | "fine"
+  | "crash"
+  | "exception"
+  | "hang"
+  | "silent"
+  | "garbage"
+  | "killed"
+  | "thresholds"
+  | "stopped"
+  | "refused"
+  | "old"
+  | "foreign"
+  | "mute";
 
 /** Writes an executable that poses as k6 into a folder. @returns its path. */
 export function writeFakeK6(folder: string, behaviour: Behaviour): string {
@@ -62,6 +75,9 @@ function pose(as: Behaviour): void {
       return;
     case "thresholds":
       process.exit(99);
+      return;
+    case "stopped":
+      process.exit(105);
       return;
     case "garbage":
       console.log('{"metric":"hc_received","type":"Point","data":{"time":"never"');

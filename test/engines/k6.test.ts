@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import t from "tap";
-import { createK6Engine, type K6EngineOptions } from "../../src/engines/k6.js";
+import { Histogram } from "../../src/core/histogram.js";
+import { createK6Engine, type K6EngineOptions, spoiledByLoad } from "../../src/engines/k6.js";
 import { groupIsAlive, killGroup, readGroupUsage } from "../../src/surroundings/process-group.js";
 import { churn, taskOf, unservedTarget } from "./engine-task.js";
 import { type Behaviour, writeFakeK6 } from "./fake-k6.js";
@@ -51,6 +52,7 @@ t.test("points of a k6 that behaves reach the task, and nothing is left behind",
 const endings: readonly (readonly [Behaviour, string, RegExp])[] = [
   ["crash", "a k6 that crashes spoils the numbers and keeps what came, with its last words", /exit code 2; its last words: the engine room is on fire/],
   ["exception", "an exception in the script is said as such", /script failed \(exit code 107\); its last words: ReferenceError: x is not defined/],
+  ["stopped", "a k6 that somebody stopped is told from one that failed", /Somebody stopped k6 \(exit code 105\)/],
   ["killed", "a k6 that somebody kills is told from one that ended", /ended by SIGKILL/],
   ["garbage", "lines that cannot be read are counted, and overlong ones not kept", /^4 lines of k6's output could not be read/],
 ];
@@ -127,4 +129,17 @@ t.test("no k6, one too old, and something else of that name are said before anyt
     code: "usage",
     message: `There is no k6 at ${folder}/nowhere.`,
   });
+});
+
+t.test("a k6 whose script is late, or that takes all cores, measured itself: it says nothing of that, so it is said here", (t) => {
+  const delayed = (micros: number) => {
+    const histogram = new Histogram();
+    histogram.recordMany(micros, 100);
+    return histogram;
+  };
+  t.strictSame(spoiledByLoad(delayed(2000), 0, 0.5), []);
+  t.strictSame(spoiledByLoad(delayed(40_000), 500_000, 0.5), [], "a tenth of the limit that is asked for is exact enough");
+  t.match(spoiledByLoad(delayed(117_000), 0, 0.5), [/had its turn 117ms late at p99, more than 10ms/]);
+  t.match(spoiledByLoad(delayed(2000), 0, 1000), [/k6 used 1,000 of \d+ cores: it was the bottleneck/]);
+  t.end();
 });

@@ -77,13 +77,16 @@ t.test(
     const pooled = parts
       .flat()
       .filter(({ metric }) => metric === "hc_filter_apply")
-      .map(({ data }) => Math.round(data.value * 1000))
-      .toSorted((a, b) => a - b);
+      .map(({ data }) => Math.round(data.value * 1000));
+    // On a machine that is too busy an update may not apply within its bound: that is a sample as well.
+    const beyond = Array.from({ length: sum("hc_beyond_filter_apply", parts.flat()) }, () => Infinity);
+    const samples = [...pooled, ...beyond].toSorted((a, b) => a - b);
     const histogram = histogramFromRecord(record!.histograms["filter-apply"]!);
-    t.equal(histogram.total, pooled.length);
+    t.equal(histogram.total, samples.length);
     for (const q of [0.5, 0.9, 0.99, 1]) {
-      const exact = pooled[Math.max(1, Math.ceil(q * pooled.length - 1e-9)) - 1]!;
-      t.ok(Math.abs(histogram.quantile(q) - exact) <= exact / 1000 + 1, `p${q * 100}: ${histogram.quantile(q)} against ${exact}`);
+      const exact = samples[Math.max(1, Math.ceil(q * samples.length - 1e-9)) - 1]!;
+      const merged = histogram.quantile(q);
+      t.ok(merged === exact || Math.abs(merged - exact) <= exact / 1000 + 1, `p${q * 100}: ${merged} against ${exact}`);
     }
     t.equal(record?.engine, "k6");
     t.strictSame([...(record?.transports ?? [])].toSorted(), ["grpc", "ws"]);
