@@ -123,7 +123,9 @@ function compareWorkloads(
     }
     const { ratios } = compareWithBaseline(options.name, before, after, { tolerance, seed });
     print(
-      `\nWorkload ${after.name}\n${table(ratios.map(row))}${comparisonSentence(ratios, tolerance)}\nOne run each: the intervals hold only what varies within a run.\n`,
+      `\nWorkload ${after.name}\n${table(ratios.map(row))}${comparisonSentence(ratios, tolerance)}\nOne run each: the intervals hold only what varies within a run.\n${
+        before.engine === after.engine ? "" : `Measured by ${before.engine} before and by ${after.engine} after: what differs may be theirs.\n`
+      }`,
     );
     worse ||= ratios.some(({ verdict }) => verdict === "worse");
   }
