@@ -154,7 +154,9 @@ export const cancellationChecks: readonly Check[] = [
             );
           }
           const byReset = end.source === "reset" && end.resetCode === ERROR_CODE.CANCEL;
-          if (end.status === 0 || (end.source !== "trailers" && !byReset)) {
+          // A message that no window admits may be cut off; the status behind it counts all the same.
+          const byStatus = end.source === "trailers" || end.rawStatus === "4";
+          if (end.status === 0 || (!byStatus && !byReset)) {
             const roots = atMs < timeoutMs ? ["first-filter/takes-effect", "cancellation/grpc-deadline-not-early", "flow-control/grpc-window-respected"] : [];
             fail(`DEADLINE_EXCEEDED or RST_STREAM CANCEL at the deadline, ${state.name}`, `${describeGrpcEnd(end)} after ${Math.round(atMs)} ms`, roots);
           }
