@@ -262,7 +262,6 @@ export const eofChecks: readonly Check[] = [
     exchange: ["C → S  DATA (empty) END_STREAM", "S → C  HEADERS grpc-status 0, END_STREAM"],
     causes: { any: "A proxy or framework drops trailers, or ends the stream on a DATA frame." },
     needs: ["wire"],
-    dependsOn: ["eof/grpc-empty-end-stream"],
     async run(session) {
       const broad = session.role("broad");
       const exchange = await openGrpc(session);
