@@ -87,14 +87,27 @@ function versionsOf({ lockFile, libraries }: Server): Record<string, string> {
 const asked = process.argv.slice(2);
 const folders = [...new Set(servers.map(({ folder }) => folder))].filter((folder) => asked.length === 0 || asked.includes(folder));
 const results = mkdtempSync(path.join(tmpdir(), "halfclose-scoreboard-"));
-try {
-  const { status } = spawnSync("bash", ["scripts/interop-implementations.sh", "--results", results, ...folders], { cwd: root, stdio: "inherit" });
-  const scores = servers.flatMap((server): Score[] => {
+
+function judge(names: readonly string[]): number {
+  return spawnSync("bash", ["scripts/interop-implementations.sh", "--results", results, ...names], { cwd: root, stdio: "inherit" }).status ?? 1;
+}
+
+function scores(): Score[] {
+  return servers.flatMap((server) => {
     const file = path.join(results, server.name, "results.json");
     return existsSync(file) ? [{ server, versions: versionsOf(server), report: JSON.parse(readFileSync(file, "utf8")) as Report }] : [];
   });
-  writeFileSync(path.join(root, "reports", "scoreboard.md"), scoreboardPage(scores));
-  process.exitCode = status ?? 1;
+}
+
+try {
+  const status = judge(folders);
+  // What a busy machine spoilt is asked once more.
+  const spoilt = scores().filter(({ report }) => report.checks.some((check) => check.status === "broken"));
+  if (spoilt.length > 0) {
+    judge([...new Set(spoilt.map(({ server }) => server.folder))]);
+  }
+  writeFileSync(path.join(root, "reports", "scoreboard.md"), scoreboardPage(scores()));
+  process.exitCode = spoilt.length === 0 ? status : Math.max(...scores().map(({ report }) => report.exitCode));
 } finally {
   rmSync(results, { recursive: true, force: true });
 }

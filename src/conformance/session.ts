@@ -11,7 +11,7 @@ import { createConversation, describeEnd, type Arrival, type Conversation } from
 import type { LoopWatch } from "./loop-watch.js";
 import { rootsOfEnd, rootsOfNoEnd, rootsOfNoEntry, rootsOfNoUpdate } from "./roots.js";
 import type { Supply } from "./supply.js";
-import { createWaiter, type Waiter } from "./wait.js";
+import { createWaiter, outcomeOf, type Waiter } from "./wait.js";
 
 /** What a probe of the server can tell; each value where the probe has it. */
 export interface ProbeReading {
@@ -165,14 +165,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
   };
   /** A send that flow control holds back for ever ends as a verdict, not as a hang. */
   const bounded = async (sending: Promise<void>, conversation: Conversation): Promise<void> => {
-    let settled: { readonly thrown?: unknown } | undefined;
-    sending
-      .then(
-        () => (settled = {}),
-        (thrown: unknown) => (settled = { thrown }),
-      )
-      .finally(() => waiter.poke());
-    await waiter.until(() => settled, context.bounds.applyMs, { quiet: true });
+    const settled = await outcomeOf(waiter, sending, context.bounds.applyMs, { quiet: true });
     if (settled !== undefined && !("thrown" in settled)) {
       return;
     }
@@ -188,14 +181,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
 
   /** What a library does in its own time, held to the session's. */
   const inTime = async <T>(promise: Promise<T>, expected: string): Promise<T> => {
-    let settled: { readonly value: T } | { readonly thrown: unknown } | undefined;
-    promise
-      .then(
-        (value) => (settled = { value }),
-        (thrown: unknown) => (settled = { thrown }),
-      )
-      .finally(() => waiter.poke());
-    const done = await waiter.until(() => settled, openMs);
+    const done = await outcomeOf(waiter, promise, openMs);
     if (done === undefined) {
       fail(`${expected} within ${openMs} ms`, "silence");
     }

@@ -143,3 +143,20 @@ function lateness(lateMs: number, boundMs: number): VerdictSignal {
     cause: `the harness's own loop was late by ${Math.round(lateMs)} ms within a bound of ${boundMs} ms: ${tooBusy}; run again with fewer --jobs or a larger --bound`,
   });
 }
+
+/** What a promise came to within the bound, waited for as everything else is; undefined when it had not settled. */
+export function outcomeOf<T>(
+  waiter: Waiter,
+  promise: Promise<T>,
+  boundMs: number,
+  options?: { readonly quiet?: boolean },
+): Promise<{ readonly value: T } | { readonly thrown: unknown } | undefined> {
+  let settled: { readonly value: T } | { readonly thrown: unknown } | undefined;
+  promise
+    .then(
+      (value) => (settled = { value }),
+      (thrown: unknown) => (settled = { thrown }),
+    )
+    .finally(() => waiter.poke());
+  return waiter.until(() => settled, boundMs, options);
+}

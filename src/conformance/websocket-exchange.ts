@@ -76,7 +76,7 @@ export async function performUpgrade(session: Session, changes: UpgradeChanges =
     });
   try {
     await under;
-    const done = settled as { readonly outcome: UpgradeOutcome } | { readonly thrown: unknown } | undefined;
+    const done: { readonly outcome: UpgradeOutcome } | { readonly thrown: unknown } | undefined = settled;
     // What giving up made of it is not the server's answer.
     if (done === undefined || (silent && "thrown" in done)) {
       fail(`an HTTP answer within ${boundMs} ms`, "silence", "opening/ws-upgrade-before-entries");
