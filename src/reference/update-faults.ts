@@ -209,6 +209,7 @@ export const updateFaults = {
     sentence: "A new filter begins with a look at recent entries: what was written before it is sent.",
     seam: "filter, entry",
     caughtBy: ["filter-updates/no-reach-back", "filter-updates/order-kept"],
+    sometimes: ["filter-updates/burst-last-wins"],
     stream: () => (stream) => {
       const recent: LogEntry[] = [];
       return {
