@@ -277,7 +277,11 @@ export const eofChecks: readonly Check[] = [
       }
       const repeated = headerValue(end.trailers, "content-type");
       if (end.source !== "trailers") {
-        fail("an end by trailers", `${describeGrpcEnd(end)}${repeated === undefined ? "" : `, content-type ${repeated}`}`);
+        fail(
+          "an end by trailers",
+          `${describeGrpcEnd(end)}${repeated === undefined ? "" : `, content-type ${repeated}`}`,
+          end.source === "decode-error" ? "eof/last-entry-whole" : [],
+        );
       }
     },
   },

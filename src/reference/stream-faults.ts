@@ -152,6 +152,7 @@ export const streamFaults = {
     sentence: "A full queue drops its oldest entries in silence; a lagging broadcast receiver skips (Rust, Go).",
     seam: "entry",
     caughtBy: ["flow-control/slow-reader-lossless"],
+    sometimes: ["first-filter/none-missing"],
     stream: () => (stream) => ({
       entry: (entry, step) => {
         if (stream.waiting >= 256) stream.dropOldest();
@@ -270,14 +271,14 @@ export const streamFaults = {
     },
   },
   "degrades-by-stream": {
-    sentence: "After 600 streams each first filter waits 5 s: a list of subscribers is searched and never trimmed.",
+    sentence: "After 200 streams each first filter waits 5 s: a list of subscribers is searched and never trimmed.",
     seam: "filter",
     caughtBy: ["resources/final-equals-first"],
     reach: "server",
     stream: () => {
       let opened = 0;
       return (stream) => {
-        const slow = ++opened > 600;
+        const slow = ++opened > 200;
         return {
           filter: (filter, step) => {
             if (slow && stream.filter === undefined) later(5000, () => (stream.over ? undefined : step(filter)));

@@ -118,7 +118,7 @@ export const webSocketFaults = {
   "any-close-code-echoed": {
     sentence: "The code of a Close frame is echoed unread, also one that must not be on the wire.",
     seam: "websocket",
-    caughtBy: ["mid-stream-close/ws-close-codes"],
+    caughtBy: ["mid-stream-close/ws-close-codes", "mid-stream-close/ws-close-payload"],
     webSocket: () => {
       let received: Buffer | undefined;
       return {

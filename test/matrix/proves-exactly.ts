@@ -4,7 +4,7 @@ import type { CheckRecord } from "../../src/core/report.js";
 import { faults, type Fault, type FaultName } from "../../src/reference/faults.js";
 import { runAgainstReference, runOf } from "./reference-run.js";
 
-type Test = Pick<typeof t, "test">;
+type Test = Pick<typeof t, "test" | "jobs">;
 
 /** Reported, never failed: their verdict cannot catch anything. */
 const informative = new Set(checks.filter((check) => check.level === "info").map((check) => check.id as string));
@@ -20,13 +20,15 @@ const basics = ["first-filter/takes-effect", "filter-updates/takes-effect", "eof
  * consequence of one that does.
  */
 export function provesExactly(t: Test, group: Readonly<Record<string, Fault>>): void {
+  // A run mostly waits; each has a server of its own.
+  t.jobs = 2;
   for (const [index, name] of (Object.keys(group) as FaultName[]).entries()) {
     const fault: Fault = faults[name];
     const wanted = fault.caughtBy.filter((id) => !informative.has(id) && !apart.has(id));
     if (wanted.length === 0 || fault.unreachable === true) {
       continue;
     }
-    t.test(`the fault ${name} is caught by the checks that its entry names, and by no other`, async (t) => {
+    t.test(`the fault ${name} is caught by the checks that its entry names, and by no other`, { buffered: true }, async (t) => {
       const named = [...fault.caughtBy, ...(fault.sometimes ?? [])];
       const allowed = (id: string): boolean => named.some((name) => name === id || (name.endsWith("/*") && id.startsWith(name.slice(0, -1))));
       const { only } = runOf(name);
