@@ -16,11 +16,9 @@ import { openGrpcCall } from "../src/wire/grpc-call.js";
 import { connectHttp2 } from "../src/wire/http2-connection.js";
 import { CLIENT_PREFACE, encodeFrame, encodeSettingsPayload, encodeUint32, FLAG, FRAME, SETTING } from "../src/wire/http2-frames.js";
 import { upgrade } from "../src/wire/websocket-upgrade.js";
-import { type Contestant, measure } from "./contest.js";
+import { type Contestant, measure, warmUpSeconds } from "./contest.js";
 
 const bytesOf = { grpc: 164, ws: 205 } as const;
-/** Warm-up of the harness: on a busy machine V8 takes its time to compile what a flood makes hot. */
-const compileSeconds = 2;
 const packageFolder = fileURLToPath(new URL("../../", import.meta.url));
 const celContract = `${packageFolder}bench/source/logger-cel.yaml`;
 
@@ -58,7 +56,7 @@ export function harness(
       };
       const record = await runLoad({
         workload: parseWorkload(
-          `name: flood\nabout: bench\nduration: ${seconds * 1000}ms\nwarm-up: ${compileSeconds * 1000}ms\nstreams: ${streams}\nbegin: [send: ${filter}]\nfinish: [cancel]\n`,
+          `name: flood\nabout: bench\nduration: ${seconds * 1000}ms\nwarm-up: ${warmUpSeconds * 1000}ms\nstreams: ${streams}\nbegin: [send: ${filter}]\nfinish: [cancel]\n`,
           "bench",
         ),
         targets: [target],
