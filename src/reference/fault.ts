@@ -30,3 +30,6 @@ export interface Fault {
 export function later(delayMs: number, act: () => void): void {
   setTimeout(act, delayMs).unref();
 }
+
+/** Where streams may notice a fault that others beside them provoke, be it their filters or their traffic: in whatever ran side by side. */
+export const neighbours = ["first-filter/*", "filter-updates/*", "isolation/*", "flow-control/*", "robustness/*", "eof/*", "cancellation/*"] as const;

@@ -1,10 +1,7 @@
 import { encodeGrpcMessage, LogEntry, type Encoded } from "./log-entry.js";
-import { later, type Fault } from "./fault.js";
+import { later, neighbours, type Fault } from "./fault.js";
 import { matches, matchesLevel, matchesSource, matchesText, type Filter } from "./filter.js";
 import type { Subscription } from "./subscription.js";
-
-/** Where streams may notice that their neighbours' filters became their own: in whatever ran side by side. */
-const neighbours = ["first-filter/*", "filter-updates/*", "isolation/*", "flow-control/*", "robustness/*", "eof/*", "cancellation/*"] as const;
 
 /** Faults in what a filter lets through, and in whose filter it is. They bite on both transports unless they say otherwise. */
 export const filterFaults = {

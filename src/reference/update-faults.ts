@@ -1,4 +1,4 @@
-import { later, type Fault } from "./fault.js";
+import { later, neighbours, type Fault } from "./fault.js";
 import { matches, type Filter } from "./filter.js";
 import { levels, type Encoded, type LogEntry } from "./log-entry.js";
 import type { Subscription } from "./subscription.js";
@@ -54,6 +54,7 @@ export const updateFaults = {
     sentence: "Updates are looked at only when nothing is to be sent: under heavy traffic never (a Go select with a default branch that sends).",
     seam: "filter, send",
     caughtBy: ["filter-updates/effective-under-load"],
+    sometimes: neighbours,
     stream: () => (stream) => {
       const heavy = trafficMeter(150, 200);
       let pending: (() => void) | undefined;
