@@ -36,12 +36,18 @@ export function provesExactly(t: Test, group: Readonly<Record<string, Fault>>): 
       // The catalogue on one transport, in turns, and what is wanted on the other; on both at once where the two are compared.
       const [whole, other] =
         only !== undefined || wanted.includes("isolation/transports-agree") ? [only] : index % 2 === 0 ? (["grpc", "ws"] as const) : (["ws", "grpc"] as const);
-      let records = await recordsOf(name, whole, ids);
-      if (other !== undefined) {
-        records = [...records, ...(await recordsOf(name, other, asked(wanted)))];
+      const ask = async (): Promise<readonly CheckRecord[]> => [
+        ...(await recordsOf(name, whole, ids)),
+        ...(other === undefined ? [] : await recordsOf(name, other, asked(wanted))),
+      ];
+      let records = await ask();
+      let strays = straysOf(records, allowed);
+      // What a race, or a neighbour that the fault disturbs, lets fail once does not fail each time.
+      for (let attempt = 0; attempt < 2 && strays.length > 0; attempt++) {
+        const again = new Set(straysOf(await ask(), allowed).map((record) => record.id));
+        strays = strays.filter((record) => again.has(record.id));
       }
-      const strays = records.filter((record) => isBad(record) && record.consequenceOf === undefined && !allowed(record.id));
-      t.same(strays.map(inWords), [], "checks that failed and are not named", { failed: records.filter(isBad).map(inWords) });
+      t.same(strays.map(inWords), [], "checks that failed each time and are not named", { failed: records.filter(isBad).map(inWords) });
 
       let missed = wanted.filter((id) => !records.some((record) => record.id === id && isBad(record)));
       // A fault that is a race may hide once; it must not hide three times.
@@ -67,6 +73,11 @@ function asked(ids: readonly string[]): string[] {
 /** Exploration takes its time and finds what others find: it is asked where it is named. */
 function isAsked(wanted: readonly string[]): (id: string) => boolean {
   return (id) => wanted.includes(id) || !(id.startsWith("exploration/") || apart.has(id));
+}
+
+/** What failed by itself and is not named. */
+function straysOf(records: readonly CheckRecord[], allowed: (id: string) => boolean): CheckRecord[] {
+  return records.filter((record) => isBad(record) && record.consequenceOf === undefined && !allowed(record.id));
 }
 
 function isBad(record: CheckRecord): boolean {
