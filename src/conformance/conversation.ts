@@ -15,7 +15,7 @@ export interface Arrival {
 }
 
 /** Greatest number of arrivals that one stream keeps; a flood beyond it ends the check as unproven rather than eat the memory. */
-const keptArrivals = 400_000;
+const keptArrivals = 150_000;
 /** Greatest number of bytes, as received, of the messages that one stream keeps. */
 const keptBytes = 64 * 1024 * 1024;
 /** One is enough to judge by; the rest show what kind of flood it is. */
