@@ -2,7 +2,6 @@ import type { ChildProcess } from "node:child_process";
 
 import { loadContract } from "../src/contract/load-contract.js";
 import type { WorkloadRecord } from "../src/core/report.js";
-import type { Driver } from "../src/core/stream.js";
 import { drivers } from "../src/drivers/index.js";
 import { histogramFromRecord } from "../src/load/histogram-record.js";
 import { runLoad } from "../src/load/run-load.js";
@@ -10,6 +9,7 @@ import { parseWorkload } from "../src/load/workload-file.js";
 import type { PlantedOptions, PlantedRecord } from "../src/reference/planted.js";
 import { startReferenceServer } from "../src/reference/server.js";
 import { firstMessage, play } from "./compare.js";
+import { recordingSends } from "../test/load/recording-sends.js";
 
 /** What a server does that the report must say. */
 interface LatencyRow {
@@ -130,27 +130,4 @@ async function perform({ workload, rate }: LatencyRow, transport: "grpc" | "ws",
     seed: 1,
     thresholds: ["filter-apply p99 < 100ms"],
   });
-}
-
-/** Notes when each filter of each stream, in the order of opening, was handed to the driver; microseconds since the Unix epoch. */
-function recordingSends(driver: Driver, sends: number[][]): Driver {
-  return {
-    ...driver,
-    async connect(target, options) {
-      const connection = await driver.connect(target, options);
-      return {
-        close: () => connection.close(),
-        async open(openOptions) {
-          const times: number[] = [];
-          sends.push(times);
-          const stream = await connection.open(openOptions);
-          const send = (message: Parameters<typeof stream.send>[0]): Promise<void> => {
-            times.push((performance.timeOrigin + performance.now()) * 1000);
-            return stream.send(message);
-          };
-          return Object.create(stream, { send: { value: send } }) as typeof stream;
-        },
-      };
-    },
-  };
 }

@@ -10,6 +10,7 @@ import { WireError } from "../wire/wire-error.js";
 import { describeEnd, oneLine, type Conversation } from "./conversation.js";
 import { rootsOfNoEnd } from "./roots.js";
 import type { Session } from "./session.js";
+import { outcomeOf } from "./wait.js";
 
 export interface CloseSeen {
   readonly code: number | undefined;
@@ -47,7 +48,6 @@ export async function performUpgrade(session: Session, changes: UpgradeChanges =
   session.note(`upgrade ${rest.path ?? target.path}${rest.rawRequest === undefined ? "" : " (request as written by the check)"}`);
   const subprotocols = session.contract.websocket?.subprotocols ?? [];
   const patience = new AbortController();
-  let settled: { readonly outcome: UpgradeOutcome } | { readonly thrown: unknown } | undefined;
   const under = upgrade({
     host: target.host,
     port: target.port,
@@ -59,32 +59,24 @@ export async function performUpgrade(session: Session, changes: UpgradeChanges =
     // The session's wait decides, since it does not count the time in which this process did not run.
     timeoutMs: 120_000,
     signal: patience.signal,
-  })
-    .then(
-      (outcome) => (settled = { outcome }),
-      (thrown: unknown) => (settled = { thrown }),
-    )
-    .finally(() => session.waiter.poke());
-  let silent = false;
-  await session
-    .until(() => settled, boundMs)
-    .finally(() => {
-      if (settled === undefined) {
-        silent = true;
+  });
+  try {
+    let done: Awaited<ReturnType<typeof outcomeOf<UpgradeOutcome>>>;
+    try {
+      done = await outcomeOf(session.waiter, under, boundMs);
+    } finally {
+      if (done === undefined) {
         patience.abort();
       }
-    });
-  try {
-    await under;
-    const done: { readonly outcome: UpgradeOutcome } | { readonly thrown: unknown } | undefined = settled;
-    // What giving up made of it is not the server's answer.
-    if (done === undefined || (silent && "thrown" in done)) {
-      fail(`an HTTP answer within ${boundMs} ms`, "silence", "opening/ws-upgrade-before-entries");
     }
-    if ("thrown" in done) {
+    if (done !== undefined && "thrown" in done) {
       throw done.thrown;
     }
-    const { outcome } = done;
+    // What giving up made of it is not the server's answer; one that came meanwhile is.
+    const outcome = done?.value ?? (await under.catch(() => undefined));
+    if (outcome === undefined) {
+      fail(`an HTTP answer within ${boundMs} ms`, "silence", "opening/ws-upgrade-before-entries");
+    }
     session.note(`answer ${outcome.response.status}`);
     if (outcome.kind === "accepted") {
       session.defer(() => outcome.connection.destroy());

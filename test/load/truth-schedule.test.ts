@@ -1,10 +1,10 @@
 import t from "tap";
 import type { Transport } from "../../src/core/contract.js";
-import type { Driver } from "../../src/core/stream.js";
 import { drivers } from "../../src/drivers/index.js";
 import { histogramFromRecord } from "../../src/load/histogram-record.js";
 import { runLoad } from "../../src/load/run-load.js";
 import { against, perform, quantile, slackMicros, targetOf, workload } from "./planted-server.js";
+import { recordingSends } from "./recording-sends.js";
 
 // What a schedule must show, and say when it was not kept.
 const transports: readonly Transport[] = ["grpc", "ws"];
@@ -76,29 +76,3 @@ t.test("a generator whose loop is burned says that its numbers are invalid", asy
     t.match(record.generator.reasons.join(" "), /busy|late/);
   });
 });
-
-/** Notes when each filter of each stream, in the order of opening, was handed to the driver. */
-function recordingSends(driver: Driver, sends: number[][]): Driver {
-  return {
-    ...driver,
-    async connect(target, options) {
-      const connection = await driver.connect(target, options);
-      return {
-        close: () => connection.close(),
-        async open(openOptions) {
-          const times: number[] = [];
-          sends.push(times);
-          const stream = await connection.open(openOptions);
-          return Object.create(stream, {
-            send: {
-              value: (message: Parameters<typeof stream.send>[0]) => {
-                times.push((performance.timeOrigin + performance.now()) * 1000);
-                return stream.send(message);
-              },
-            },
-          }) as typeof stream;
-        },
-      };
-    },
-  };
-}
