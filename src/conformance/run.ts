@@ -111,9 +111,10 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
     }
     return failures >= (options.maxFailures ?? Infinity) ? `the run stopped after ${failures} failures (--max-failures)` : undefined;
   };
-  const again: Task[] = [];
+  /** What is to be asked once more, and why. */
+  const again: (readonly [Task, string])[] = [];
   const stumbles = new Map<string, readonly string[]>();
-  const perform = async (task: Task, second = false): Promise<void> => {
+  const perform = async (task: Task, doubted?: string): Promise<void> => {
     const why = stopped();
     let record: CheckRecord;
     if (why !== undefined) {
@@ -121,11 +122,14 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
     } else {
       options.onStart?.(task);
       const tried = await attempt(context, task, options, (problem) => problems.add(problem));
-      if ((tried.spoiled || tried.doubtful) && !second && options.signal?.aborted !== true) {
-        again.push(task);
+      if (tried.doubt !== undefined && doubted === undefined && options.signal?.aborted !== true) {
+        again.push([task, tried.doubt]);
         return;
       }
-      record = tried.record;
+      record =
+        doubted === undefined || tried.record.status !== "passed"
+          ? tried.record
+          : { ...tried.record, reason: `asked again, with nothing beside it: ${doubted}` };
       stumbles.set(`${record.id}|${record.transport}`, tried.basis);
     }
     if (record.status === "failed") {
@@ -157,9 +161,9 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
   await waiting;
   await inTurn(alone.filter(counting));
   await inTurn(options.tasks.filter(({ check }) => check.last === true));
-  // What our own lateness may have decided, or a peer that lost its patience with us, is asked once more, with nothing else running.
-  for (const task of again) {
-    await perform(task, true);
+  // What our own lateness may have decided, a peer that lost its patience with us, or a server that was behind with what other checks wrote.
+  for (const [task, doubt] of again) {
+    await perform(task, doubt);
   }
   return { records: withConsequences(inOrder(records, options.tasks), options.tasks, stumbles), problems: [...problems], targetDied: problems.size > 0 };
 }
@@ -169,7 +173,7 @@ async function attempt(
   task: Task,
   options: RunOptions,
   problem: (text: string) => void,
-): Promise<{ readonly record: CheckRecord; readonly basis: readonly string[]; readonly spoiled: boolean; readonly doubtful: boolean }> {
+): Promise<{ readonly record: CheckRecord; readonly basis: readonly string[]; readonly doubt: string | undefined }> {
   const attempts = 1 + (options.retries ?? 0);
   let n = 1;
   let outcome = await performOnce(context, task, options.signal, problem);
@@ -183,9 +187,21 @@ async function attempt(
   return {
     record: n > 1 && better ? { ...record, flaky: n } : record,
     basis: outcome.basis ?? [],
-    spoiled: spoiled !== undefined,
-    doubtful: isVerdictAgainst(record) && outcome.lateMs >= 300,
+    doubt: spoiled ?? (isVerdictAgainst(record) ? doubtAbout(task, outcome, context.bounds) : undefined),
   };
+}
+
+/** Why a verdict against the target may be due to what ran beside the check, in this process or on the server; undefined when it is not. */
+function doubtAbout({ check }: Task, outcome: Outcome, bounds: Bounds): string | undefined {
+  const at = `at first "${"actual" in outcome.verdict ? outcome.verdict.actual : outcome.verdict.status}"`;
+  if (outcome.lateMs >= 300) {
+    return `${at}, while the harness's own loop was late by ${Math.round(outcome.lateMs)} ms`;
+  }
+  const accompanied = check.exclusive !== true && check.last !== true;
+  if (accompanied && (outcome.behindMs ?? 0) >= bounds.applyMs / 4) {
+    return `${at}, while the server was ${Math.round(outcome.behindMs ?? 0)} ms behind with entries that the run itself wrote`;
+  }
+  return undefined;
 }
 
 /** In words, when a verdict against the target rests on waits in which this process itself was late for long. */
@@ -193,17 +209,18 @@ function spoiltByLateness({ verdict, session, outran }: Outcome): string | undef
   if (verdict.status === "broken") {
     return verdict.cause.startsWith("the harness's own loop was late") ? verdict.cause : undefined;
   }
-  const lateMs = session?.waiter.lateInVainMs ?? 0;
+  const { lateMs, waitedMs } = session?.waiter.inVain ?? { lateMs: 0, waitedMs: 0 };
   if (verdict.status !== "failed" && verdict.status !== "warned") {
     return undefined;
   }
   if (outran === true) {
     return `the server ended a stream as too slow a reader although the check read all the time (${verdict.actual}): ${tooBusy}`;
   }
-  if (lateMs < 300) {
+  // Waits are prolonged by what the loop was late: a small part of a long one decides nothing.
+  if (lateMs < Math.max(300, waitedMs / 5)) {
     return undefined;
   }
-  return `the harness's own loop was late by ${Math.round(lateMs)} ms while it waited in vain (${verdict.actual}): ${tooBusy}`;
+  return `the harness's own loop was late by ${Math.round(lateMs)} ms of ${Math.round(waitedMs)} ms in which it waited in vain (${verdict.actual}): ${tooBusy}`;
 }
 
 interface Outcome {
@@ -213,6 +230,8 @@ interface Outcome {
   readonly session?: Session;
   readonly ends?: readonly string[];
   readonly outran?: boolean;
+  /** Milliseconds from the writing of an entry to its arrival, at the end of the check: what the server was behind. */
+  readonly behindMs?: number;
   /** Milliseconds by which this process's loop was late while the check ran, whatever it waited for. */
   readonly lateMs: number;
 }
@@ -262,9 +281,9 @@ async function performOnce(context: RunContext, task: Task, signal: AbortSignal 
   const elapsedMs = performance.now() - startMs;
   const lateMs = context.watch.latenessMsSince(startMs);
   const ends = owned.ends();
-  const outran = owned.outran;
+  const { outran, behindMs } = owned;
   await owned.close();
-  return { verdict, basis, elapsedMs, session, ends, outran, lateMs };
+  return { verdict, basis, elapsedMs, session, ends, outran, behindMs, lateMs };
 }
 
 /** The verdict of a check that needs what is not there. */

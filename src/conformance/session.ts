@@ -115,6 +115,8 @@ export interface OwnedSession {
   ends(): string[];
   /** Whether the server ended, as too slow a reader, a stream on which the check never stopped reading: then it was us who were slow. */
   readonly outran: boolean;
+  /** The greatest time, in milliseconds, that an entry which came within the last second took from its writing; 0 when none came. Streams that ever stopped reading do not count. */
+  readonly behindMs: number;
   close(): Promise<void>;
 }
 
@@ -365,6 +367,15 @@ export function createSession(context: RunContext, transport: Transport, seed: n
           ({ hasPaused, arrivals, end }) => !hasPaused && arrivals.length > 200 && end?.kind === "rejected" && (end.code === 8 || end.code === 1013),
         )
       );
+    },
+    get behindMs() {
+      const sinceMs = performance.now() - 1000;
+      const delays = conversations
+        .filter(({ hasPaused }) => !hasPaused)
+        .flatMap(({ arrivals }) => arrivals.slice(-50))
+        .filter(({ atMicros }) => atMicros / 1000 > sinceMs)
+        .map(({ atMicros, token }) => atMicros / 1000 - ((token === undefined ? undefined : supply.writtenAtMs(token)) ?? Infinity));
+      return Math.max(0, ...delays);
     },
     ends: () => conversations.map((conversation) => (conversation.end === undefined ? "open" : conversation.end.native)),
     async close() {

@@ -24,8 +24,8 @@ export interface Waiter {
   /** Rejects every wait under way: the check is over. */
   abort(reason: Error): void;
   readonly use: BoundUse | undefined;
-  /** Milliseconds by which the loop was late in waits that came to nothing: a verdict that rests on them may be our own doing. */
-  readonly lateInVainMs: number;
+  /** Milliseconds that waits came to nothing in, and those of them by which the loop was late: a verdict that rests on them may be our own doing. */
+  readonly inVain: { readonly waitedMs: number; readonly lateMs: number };
 }
 
 export function createWaiter(watch: LoopWatch): Waiter {
@@ -33,7 +33,7 @@ export function createWaiter(watch: LoopWatch): Waiter {
   let pending = false;
   let aborted: Error | undefined;
   let use: BoundUse | undefined;
-  let lateInVainMs = 0;
+  const inVain = { waitedMs: 0, lateMs: 0 };
   let vainUntilMs = 0;
 
   const noteUse = (usedMs: number, boundMs: number): void => {
@@ -104,8 +104,10 @@ export function createWaiter(watch: LoopWatch): Waiter {
               }
               if (options.quiet !== true) {
                 // Waits side by side share what they were late.
-                lateInVainMs += watch.latenessMsSince(Math.max(startMs, vainUntilMs));
+                const sinceMs = Math.max(startMs, vainUntilMs);
                 vainUntilMs = performance.now();
+                inVain.lateMs += watch.latenessMsSince(sinceMs);
+                inVain.waitedMs += vainUntilMs - sinceMs;
               }
               // A quiet wait that lasted longer proves no less.
               if (lateMs > boundMs && options.quiet !== true) {
@@ -131,9 +133,7 @@ export function createWaiter(watch: LoopWatch): Waiter {
     get use() {
       return use;
     },
-    get lateInVainMs() {
-      return lateInVainMs;
-    },
+    inVain,
   };
 }
 

@@ -1,0 +1,129 @@
+import { performance } from "node:perf_hooks";
+import t, { type Test } from "tap";
+import type { Check } from "../../src/conformance/check.js";
+import { runChecks, type RunOutcome } from "../../src/conformance/run.js";
+import type { Contract, EntryDraft, Filter } from "../../src/core/contract.js";
+import type { Driver, StreamEvent } from "../../src/core/stream.js";
+import { fail } from "../../src/core/verdict.js";
+import { memoryContract } from "../load/memory-server.js";
+
+const applyMs = 400;
+
+/** A monitor in memory whose entries, written through `produce`, come `behindMs()` after they were written. */
+function slowServer(behindMs: () => number) {
+  const readers = new Set<(entry: EntryDraft) => void>();
+  let sequence = 0;
+  const produce = async (drafts: readonly EntryDraft[]) => {
+    setTimeout(() => {
+      for (const draft of drafts) {
+        sequence += 1;
+        for (const read of readers) {
+          read({ ...draft, sequence: String(sequence) });
+        }
+      }
+    }, behindMs());
+    return { kind: "produced" as const };
+  };
+  const open = (events: (event: StreamEvent) => void) => {
+    const read = (message: EntryDraft): void => events({ kind: "message", atMicros: performance.now() * 1000, message, bytes: 1, text: true });
+    readers.add(read);
+    return {
+      send: async () => undefined,
+      end: async () => undefined,
+      cancel: () => void readers.delete(read),
+      pause() {},
+      resume() {},
+      ended: new Promise<never>(() => undefined),
+    };
+  };
+  const driver: Driver = {
+    name: "websocket-wire",
+    transport: "ws",
+    hides: [],
+    connect: async () => ({ open: async ({ events }) => open(events), close: async () => undefined }),
+  };
+  return { driver, producer: { produce } };
+}
+
+function contractWithTokens(): Contract {
+  const contract = memoryContract();
+  const draft = ([filter]: readonly Filter[]): EntryDraft => ({
+    source: filter?.name === "beta" ? "beta" : "alpha",
+    level: "info",
+    time: "2026-01-01T00:00:00Z",
+  });
+  return {
+    ...contract,
+    entries: { ...contract.entries, token: "message" },
+    roles: { ...contract.roles, broad: contract.filters["everything"] as Filter },
+    draft: (yes, no) => (yes.some((filter) => no.includes(filter)) ? undefined : draft(yes)),
+  };
+}
+
+function checkOf(name: string, run: Check["run"], more: Partial<Check> = {}): Check {
+  return { id: `script/${name}`, on: ["ws"], level: "must", requirement: name, clause: "test", why: "test", exchange: [], causes: {}, run, ...more };
+}
+
+async function perform(t: Test, server: ReturnType<typeof slowServer>, checks: readonly Check[]): Promise<RunOutcome> {
+  const stop = new AbortController();
+  t.teardown(() => stop.abort());
+  return runChecks({
+    contract: contractWithTokens(),
+    targets: { ws: { transport: "ws", url: "ws://memory", host: "memory", port: 1 } as never },
+    drivers: { ws: server.driver },
+    tasks: checks.map((check) => ({ check, transport: "ws" })),
+    producer: server.producer,
+    probe: { state: { kind: "declared-none" }, read: async () => ({ kind: "unavailable", reason: "none" }) },
+    bounds: { applyMs, endMs: 200, releaseMs: 200, stopMs: 200 },
+    seed: 1,
+    signal: stop.signal,
+  });
+}
+
+/** Fails when its own entry does not come within the bound; entries written before it come meanwhile. */
+const waits = checkOf("waits", async (session) => {
+  const filter = session.role("broad");
+  const conversation = await session.open({ filter });
+  await session.supply.produce([filter], [], 5);
+  await session.settle(200);
+  await session.barrier(conversation);
+});
+
+t.test("what fails while the server is behind with entries of the run is asked again with nothing beside it", async (t) => {
+  let beside = true;
+  const neighbour = checkOf("beside", async (session) => {
+    await session.until(() => undefined, 1500, { quiet: true });
+    beside = false;
+  });
+  const { records } = await perform(
+    t,
+    slowServer(() => (beside ? 600 : 0)),
+    [waits, neighbour],
+  );
+  t.match(records[0], { status: "passed", reason: /^asked again, with nothing beside it: at first "it did not come", while the server was \d+ ms behind/ });
+});
+
+t.test("a server that is behind with nothing beside the check fails it", async (t) => {
+  const { records } = await perform(
+    t,
+    slowServer(() => 600),
+    [waits],
+  );
+  t.match(records[0], { status: "failed", actual: "it did not come" });
+});
+
+t.test("what fails on a server that is not behind is not asked again", async (t) => {
+  let asked = 0;
+  const wrong = checkOf("wrong", async (session) => {
+    asked += 1;
+    await session.flowing(session.role("broad"));
+    fail("nothing", "something");
+  });
+  const { records } = await perform(
+    t,
+    slowServer(() => 0),
+    [wrong],
+  );
+  t.match(records[0], { status: "failed", actual: "something" });
+  t.equal(asked, 1);
+});
