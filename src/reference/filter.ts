@@ -14,8 +14,8 @@ export interface Filter {
 /** What a received message turned out to be. */
 export type FilterReading =
   | { readonly kind: "filter"; readonly filter: Filter }
-  /** Well-formed, but not a filter that the contract allows. */
-  | { readonly kind: "invalid"; readonly detail: string }
+  /** Well-formed, but not a filter that the contract allows; `tooLong`: what it would be but for its length. */
+  | { readonly kind: "invalid"; readonly detail: string; readonly tooLong?: Filter }
   /** Not even a message of the encoding. */
   | { readonly kind: "malformed"; readonly detail: string }
   /** JSON `null`: the client will send no more. */
@@ -83,14 +83,14 @@ function validate(minLevel: string | undefined, sources: readonly string[], cont
   if (minLevel !== undefined && !isLevel(minLevel)) {
     return { kind: "invalid", detail: `invalid filter: min_level "${minLevel}" is none of ${levels.join(", ")}` };
   }
-  if (contains !== undefined && Buffer.byteLength(contains) > CONTAINS_LIMIT_BYTES) {
-    return { kind: "invalid", detail: `invalid filter: contains is longer than ${CONTAINS_LIMIT_BYTES} bytes` };
-  }
   const filter: Filter = {
     ...(minLevel === undefined ? {} : { minLevel }),
     ...(sources.length === 0 ? {} : { sources: sources.map(wellFormed) }),
     ...(contains === undefined ? {} : { contains: wellFormed(contains) }),
   };
+  if (contains !== undefined && Buffer.byteLength(contains) > CONTAINS_LIMIT_BYTES) {
+    return { kind: "invalid", detail: `invalid filter: contains is longer than ${CONTAINS_LIMIT_BYTES} bytes`, tooLong: filter };
+  }
   return { kind: "filter", filter };
 }
 

@@ -40,7 +40,7 @@ export function serveHttpRequest(request: IncomingMessage, response: ServerRespo
 }
 
 async function produce(request: IncomingMessage, response: ServerResponse, service: MonitorService): Promise<void> {
-  const body = await readBody(request, service.limits.batchBytes);
+  const body = await readBody(request, service);
   if (body === "too-large") refuse(response, 413, `the body is over ${service.limits.batchBytes} bytes`);
   else if (body !== "lost") {
     const batch = parseBatch(body);
@@ -70,19 +70,19 @@ function isEntryInput(value: unknown): value is EntryInput {
   return levels.includes(level as Level) && typeof source === "string" && typeof message === "string";
 }
 
-async function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer | "too-large" | "lost"> {
+async function readBody(request: IncomingMessage, { limits, faults }: MonitorService): Promise<Buffer | "too-large" | "lost"> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {
     for await (const chunk of request as AsyncIterable<Buffer>) {
       bytes += chunk.length;
       // The rest is read and forgotten: the client sees the answer, not a broken pipe.
-      if (bytes <= limitBytes) chunks.push(chunk);
+      if (bytes <= limits.batchBytes) chunks.push(faults.has("body-cut-into-texts") ? Buffer.from(chunk.toString("utf8")) : chunk);
     }
   } catch {
     return "lost";
   }
-  return bytes > limitBytes ? "too-large" : Buffer.concat(chunks, bytes);
+  return bytes > limits.batchBytes ? "too-large" : Buffer.concat(chunks);
 }
 
 function statsJson(service: MonitorService): object {

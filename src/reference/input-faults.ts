@@ -1,5 +1,6 @@
 import { endings } from "./ending.js";
 import { later, type Fault } from "./fault.js";
+import { CONTAINS_LIMIT_BYTES } from "./filter.js";
 import type { Encoded } from "./log-entry.js";
 
 /** Faults in what a received message is taken for, and in what a message is made of. */
@@ -32,6 +33,17 @@ export const inputFaults = {
       reading: (reading, step) => step(reading.kind === "invalid" ? { kind: "filter", filter: {} } : reading),
     }),
   },
+  "limit-in-characters": {
+    sentence: "A limit on bytes counts characters: a text of many bytes in few characters passes (Rust chars().count(), Java length(), Goa's MaxLength).",
+    seam: "reading",
+    caughtBy: ["bad-input/invalid-filter"],
+    stream: () => () => ({
+      reading: (reading, step) => {
+        const tooLong = reading.kind === "invalid" ? reading.tooLong : undefined;
+        step(tooLong?.contains !== undefined && tooLong.contains.length <= CONTAINS_LIMIT_BYTES ? { kind: "filter", filter: tooLong } : reading);
+      },
+    }),
+  },
   "null-needs-newline": {
     sentence: "A bare null does not end a WebSocket stream: text is taken by lines.",
     seam: "text",
@@ -49,6 +61,12 @@ export const inputFaults = {
     seam: "text",
     caughtBy: ["eof/ws-null-lookalikes"],
     stream: () => (stream) => ({ text: (text, step) => (text.includes("null") ? stream.end() : step(text)) }),
+  },
+  "falsy-value-is-end": {
+    sentence: 'Any falsy JSON value ends a WebSocket stream as null does: 0, false, "" (`if (!value) return end()`).',
+    seam: "text",
+    caughtBy: ["eof/ws-null-lookalikes"],
+    stream: () => (stream) => ({ text: (text, step) => (/^\s*(?:0|false|"")\s*$/.test(text) ? stream.end() : step(text)) }),
   },
   "null-not-final": {
     sentence: "A filter that follows null revives the stream: null resets the filter, and the reading loop goes on.",
@@ -105,6 +123,23 @@ export const inputFaults = {
     seam: "finish",
     caughtBy: ["bad-input/grpc-truncated-message"],
     stream: () => () => ({ finish: (ending, step) => step(ending === endings.truncated ? endings.completed : ending) }),
+  },
+  "body-cut-into-texts": {
+    sentence: "What a producer sends becomes text chunk by chunk: a character that two chunks share is lost (Node's `text += chunk`).",
+    seam: "http-side.ts",
+    caughtBy: ["first-filter/none-missing"],
+  },
+  "integer-as-text": {
+    sentence: "The 64-bit sequence goes into the JSON as text, as protobuf's JSON has it and the contract has not.",
+    seam: "send",
+    caughtBy: ["first-filter/entries-valid"],
+    stream: () => (stream) => ({
+      send: (message, step) => {
+        if (stream.outlet.transport === "grpc") return step(message);
+        const json = Buffer.from(message.json.toString().replace(/^(\{"sequence":)(\d+)/, '$1"$2"'));
+        step({ grpcMessage: message.grpcMessage, json });
+      },
+    }),
   },
   "several-values-in-a-frame": {
     sentence: "Entries that are ready together are sent in one text frame, one a line.",

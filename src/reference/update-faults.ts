@@ -149,6 +149,25 @@ export const updateFaults = {
       };
     },
   },
+  "update-loses-entries": {
+    sentence: "An update closes the subscription and makes another: what is written between the two is lost (Rust: a future that `select!` drops).",
+    seam: "filter, entry",
+    caughtBy: ["filter-updates/same-again-no-replay"],
+    stream: () => (stream) => {
+      let updating = 0;
+      return {
+        filter: (filter, step) => {
+          if (stream.filter === undefined) return step(filter);
+          updating += 1;
+          later(2, () => {
+            updating -= 1;
+            step(filter);
+          });
+        },
+        entry: (entry, step) => (updating > 0 ? undefined : step(entry)),
+      };
+    },
+  },
   "only-narrows": {
     sentence: "A wider filter has no effect: the new filter is laid over the stream of the old one.",
     seam: "filter",

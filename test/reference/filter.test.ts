@@ -62,6 +62,7 @@ t.test("JSON: what is no filter is malformed, what is none of the contract is in
   }
   for (const value of [{ min_level: "" }, { min_level: "INFO" }, { contains: "ä".repeat(129) }]) t.equal(readJsonFilter(JSON.stringify(value)).kind, "invalid");
   t.equal(readJsonFilter(JSON.stringify({ contains: "ä".repeat(128) })).kind, "filter");
+  t.match(readJsonFilter(JSON.stringify({ contains: "ä".repeat(129) })), { tooLong: { contains: "ä".repeat(129) } }, "what it would be but for its length");
 });
 
 t.test("protobuf: unknown fields are skipped, the last of a scalar wins, a field of another wire type is unknown", async (t) => {
