@@ -5,6 +5,7 @@ import type { Driver, StreamEnd } from "../core/stream.js";
 import type { Target } from "../core/target.js";
 import { createConversation, describeEnd, oneLine } from "./conversation.js";
 import type { LoopWatch } from "./loop-watch.js";
+import { createNumberedSupply, whyNotTold } from "./numbered-supply.js";
 import { createSupply, type DraftProducer, type Supply } from "./supply.js";
 import { createWaiter } from "./wait.js";
 
@@ -42,7 +43,7 @@ export async function preflight(options: {
       backgroundPerSecond = seen.perSecond;
     }
   }
-  return createSupply({ contract, producer: options.producer, state, background, backgroundPerSecond });
+  return createNumberedSupply(contract, options.producer, createSupply({ contract, producer: options.producer, state, background, backgroundPerSecond }));
 }
 
 async function producerState(options: Parameters<typeof preflight>[0]): Promise<Supply["producer"]> {
@@ -59,7 +60,8 @@ async function producerState(options: Parameters<typeof preflight>[0]): Promise<
     return { kind: "missing", reason: "the contract gives no way to make an entry" };
   }
   const outcome = await producer.produce([draft]);
-  return outcome.kind === "produced" ? { kind: "ready" } : { kind: "missing", reason: outcome.reason };
+  const reason = outcome.kind === "produced" ? whyNotTold(contract, outcome) : outcome.reason;
+  return reason === undefined ? { kind: "ready" } : { kind: "missing", reason };
 }
 
 async function look(options: {

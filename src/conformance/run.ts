@@ -57,7 +57,7 @@ function byRank(tasks: readonly Task[]): Task[] {
 }
 
 /** The behaviours that a session itself stands on. */
-const basicChecks: readonly string[] = ["first-filter/takes-effect", "filter-updates/takes-effect", "eof/while-idle"];
+const basicChecks: readonly string[] = ["opening/ws-upgrade-before-entries", "first-filter/takes-effect", "filter-updates/takes-effect", "eof/while-idle"];
 
 /** Longest text of one part of a verdict. */
 const longestText = 600;

@@ -10,6 +10,7 @@ import { fail, notApplicable, unproven } from "../core/verdict.js";
 import { createConversation, describeEnd, type Arrival, type Conversation } from "./conversation.js";
 import type { LoopWatch } from "./loop-watch.js";
 import { rootsOfEnd, rootsOfNoEnd, rootsOfNoEntry, rootsOfNoUpdate } from "./roots.js";
+import { sentinels } from "./sentinels.js";
 import type { Supply } from "./supply.js";
 import { createWaiter, outcomeOf, type Waiter } from "./wait.js";
 
@@ -78,6 +79,8 @@ export interface Session {
   adopt(stream: MonitorStream): { readonly conversation: Conversation; hear(event: StreamEvent): void };
   /** `until` of the waiter, on anything that any stream of this session hears. */
   until<T>(test: () => T | undefined, boundMs: number, options?: { readonly quiet?: boolean }): Promise<T | undefined>;
+  /** The bound, or a quarter of a second when the check of that id failed in this run: what is known not to come is not waited for in full again. */
+  shortened(subject: string, boundMs: number): number;
   /** Opens a stream with the filter and awaits its first matching entry. */
   flowing(filter: Filter, options?: Omit<OpenStream, "filter">): Promise<Conversation>;
   /** Sends the filter and awaits the first entry that it, and not the filter before it, lets through. */
@@ -103,7 +106,6 @@ export interface Session {
   defer(close: () => void | Promise<void>): void;
 }
 
-const sentinelEveryMs = 60;
 /** The sockets' own patience; the session's waits, which do not count our own lateness, are shorter. */
 const connectTimeoutMs = 30_000;
 const openMs = 5000;
@@ -136,8 +138,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
   setMaxListeners(0, over.signal);
   const random = createRandom(seed);
 
-  /** What is known not to come is not waited for in full again. */
-  const shortened = (basis: string, boundMs: number): number => (context.shownBroken.has(`${basis}|${transport}`) ? Math.min(boundMs, 250) : boundMs);
+  const shortened = (subject: string, boundMs: number): number => (context.shownBroken.has(`${subject}|${transport}`) ? Math.min(boundMs, 250) : boundMs);
   const closeQuietly = async (close: () => void | Promise<void>): Promise<void> => {
     try {
       await close();
@@ -182,10 +183,11 @@ export function createSession(context: RunContext, transport: Transport, seed: n
   };
 
   /** What a library does in its own time, held to the session's. */
-  const inTime = async <T>(promise: Promise<T>, expected: string): Promise<T> => {
-    const done = await outcomeOf(waiter, promise, openMs);
+  const inTime = async <T>(promise: Promise<T>, expected: string, subject = ""): Promise<T> => {
+    const boundMs = shortened(subject, openMs);
+    const done = await outcomeOf(waiter, promise, boundMs);
     if (done === undefined) {
-      fail(`${expected} within ${openMs} ms`, "silence");
+      fail(`${expected} within ${boundMs} ms`, "silence", subject);
     }
     if ("thrown" in done) {
       throw done.thrown;
@@ -232,7 +234,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
         ...(options.headers === undefined ? {} : { headers: options.headers }),
         ...(options.grpcTimeout === undefined ? {} : { grpcTimeout: options.grpcTimeout }),
       });
-      const stream = await inTime(opening, "the stream opens");
+      const stream = await inTime(opening, "the stream opens", "opening/ws-upgrade-before-entries");
       attach(stream);
       defer(() => {
         if (conversation.end === undefined) {
@@ -250,6 +252,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
       attach(stream);
       return { conversation, hear };
     },
+    shortened,
     until: (test, boundMs, options) => waiter.until(test, boundMs, options),
     async flowing(filter, options = {}) {
       const conversation = await session.open({ ...options, filter });
@@ -383,34 +386,6 @@ export function createSession(context: RunContext, transport: Transport, seed: n
       // Begun in reverse order, awaited together: a target that never answers a FIN takes its second from each connection.
       await Promise.all(closers.reverse().map((close) => closeQuietly(close)));
     },
-  };
-}
-
-/** Makes such entries every 60 ms until stopped: a filter takes effect at a time that nobody announces. */
-function sentinels(session: Session, yes: readonly Filter[], no: readonly Filter[], written?: (token: string) => void): () => void {
-  if (session.supply.producer.kind !== "ready") {
-    return () => undefined;
-  }
-  let stopped = false;
-  let timer: NodeJS.Timeout | undefined;
-  const next = async (): Promise<void> => {
-    const produced = await session.supply.produce(yes, no);
-    if (produced.kind === "produced") {
-      for (const token of produced.tokens) {
-        written?.(token);
-      }
-      session.waiter.poke();
-    }
-    if (!stopped && produced.kind === "produced") {
-      timer = setTimeout(() => void next(), sentinelEveryMs);
-    } else if (!stopped && produced.kind === "unavailable") {
-      session.note(`no entry made: ${produced.reason}`);
-    }
-  };
-  void next().catch((thrown: unknown) => session.note(`no entry made: ${messageOf(thrown)}`));
-  return () => {
-    stopped = true;
-    clearTimeout(timer);
   };
 }
 

@@ -41,10 +41,14 @@ export interface WebSocketExchange {
 
 export type UpgradeChanges = Partial<Omit<UpgradeOptions, "timeoutMs">> & { readonly boundMs?: number };
 
+/** The check whose subject it is that an upgrade is answered at all. */
+const answerInTime = "opening/ws-upgrade-before-entries";
+
 /** Performs one upgrade with the target's own address and credentials; what is no HTTP answer at all fails the check. */
 export async function performUpgrade(session: Session, changes: UpgradeChanges = {}): Promise<UpgradeOutcome> {
   const { target } = session;
-  const { boundMs = session.bounds.applyMs, headers = [], ...rest } = changes;
+  const { boundMs: askedMs = session.bounds.applyMs, headers = [], ...rest } = changes;
+  const boundMs = session.shortened(answerInTime, askedMs);
   session.note(`upgrade ${rest.path ?? target.path}${rest.rawRequest === undefined ? "" : " (request as written by the check)"}`);
   const subprotocols = session.contract.websocket?.subprotocols ?? [];
   const patience = new AbortController();
@@ -75,7 +79,7 @@ export async function performUpgrade(session: Session, changes: UpgradeChanges =
     // What giving up made of it is not the server's answer; one that came meanwhile is.
     const outcome = done?.value ?? (await under.catch(() => undefined));
     if (outcome === undefined) {
-      fail(`an HTTP answer within ${boundMs} ms`, "silence", "opening/ws-upgrade-before-entries");
+      fail(`an HTTP answer within ${boundMs} ms`, "silence", answerInTime);
     }
     session.note(`answer ${outcome.response.status}`);
     if (outcome.kind === "accepted") {
@@ -87,7 +91,7 @@ export async function performUpgrade(session: Session, changes: UpgradeChanges =
       if (isUnreachable(thrown)) {
         throw new HarnessError("unreachable", `${target.url}: ${thrown.message}`, { place: target.url });
       }
-      fail(`an HTTP answer within ${boundMs} ms: ${thrown.expected}`, thrown.actual, "opening/ws-upgrade-before-entries");
+      fail(`an HTTP answer within ${boundMs} ms: ${thrown.expected}`, thrown.actual, answerInTime);
     }
     throw thrown;
   }
