@@ -229,8 +229,20 @@ export function sequenceOf(rules: EntryRules, entry: Entry): number | bigint | u
   return undefined;
 }
 
-/** The token that a produced entry carries, or undefined. */
+/**
+ * What a produced entry is told from others by, or undefined: the token that it carries. Where entries have no field for one it is their number,
+ * as `numberToken` writes it; every entry with a number has such a token, whoever wrote it.
+ */
 export function tokenOf(rules: EntryRules, entry: Entry): string | undefined {
-  const value = rules.token === undefined ? undefined : entry[rules.token];
+  if (rules.token === undefined) {
+    const number = rules.order === "increasing" ? sequenceOf(rules, entry) : undefined;
+    return number === undefined ? undefined : numberToken(number);
+  }
+  const value = entry[rules.token];
   return typeof value === "string" ? value : undefined;
+}
+
+/** The token of an entry that is known by its number alone. */
+export function numberToken(number: number | bigint): string {
+  return `#${number}`;
 }

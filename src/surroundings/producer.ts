@@ -7,8 +7,15 @@ import { fillJson, fillText, placeholderValues, quoteForShell } from "./template
 
 /** What came of writing entries. `unavailable`: this server has no such producer; `failed`: it has, and did not do it. */
 export type ProduceOutcome =
-  /** `sequences`: first and last number written, where the answer says so; `atMicros`: when the last answer came, on the monotonic clock. */
-  | { readonly kind: "produced"; readonly sequences?: readonly [first: number, last: number]; readonly atMicros: number }
+  | {
+      readonly kind: "produced";
+      /** First and last number written, where the answers say so. */
+      readonly sequences?: readonly [first: number, last: number];
+      /** The number of each entry, in order, where the answers tell them all. */
+      readonly numbers?: readonly number[];
+      /** When the last answer came, on the monotonic clock. */
+      readonly atMicros: number;
+    }
   | { readonly kind: "unavailable"; readonly reason: string }
   | { readonly kind: "failed"; readonly reason: string };
 
@@ -73,8 +80,8 @@ function httpProducer(contract: Contract, rule: Extract<ProducerRule, { kind: "h
   return {
     async produce(drafts) {
       const outcomes: ProduceOutcome[] = [];
-      for (const text of bodies(drafts.map((draft) => placeholderValues(draft, contract.entries)))) {
-        const outcome = await post(client, rule, text, options.httpOrigin ?? "");
+      for (const body of bodies(drafts.map((draft) => placeholderValues(draft, contract.entries)))) {
+        const outcome = await post(client, rule, body, options.httpOrigin ?? "");
         if (outcome.kind !== "produced") {
           return outcome;
         }
@@ -89,12 +96,12 @@ function httpProducer(contract: Contract, rule: Extract<ProducerRule, { kind: "h
   };
 }
 
-async function post(client: HttpClient, rule: Extract<ProducerRule, { kind: "http" }>, text: string, origin: string): Promise<ProduceOutcome> {
+async function post(client: HttpClient, rule: Extract<ProducerRule, { kind: "http" }>, sent: RequestBody, origin: string): Promise<ProduceOutcome> {
   const where = `${rule.method} ${origin}${rule.path}`;
   try {
-    const { status, body } = await client.request(rule.method, rule.path, { text, contentType: rule.contentType });
+    const { status, body } = await client.request(rule.method, rule.path, { text: sent.text, contentType: rule.contentType });
     if (status >= 200 && status < 300) {
-      return produced(sequencesIn(parseJson(body), rule.sequences));
+      return produced(sequencesIn(parseJson(body), rule.sequences), sent.count);
     }
     if (status === 404 || status === 405 || status === 426 || status === 501) {
       return { kind: "unavailable", reason: `${where} answers HTTP ${status}: the server has no such producer` };
@@ -108,19 +115,25 @@ async function post(client: HttpClient, rule: Extract<ProducerRule, { kind: "htt
   }
 }
 
+interface RequestBody {
+  readonly text: string;
+  /** Entries in it. */
+  readonly count: number;
+}
+
 /** Request bodies for many entries: a template that is a JSON list has its element repeated, any other is one body an entry. */
-function bodiesOf(template: string): (values: readonly Readonly<Record<string, string>>[]) => string[] {
+function bodiesOf(template: string): (values: readonly Readonly<Record<string, string>>[]) => RequestBody[] {
   const json = parseJson(template);
   if (!Array.isArray(json)) {
-    return (values) => values.map((one) => (json === undefined ? fillText(template, one) : JSON.stringify(fillJson(json, one))));
+    return (values) => values.map((one) => ({ text: json === undefined ? fillText(template, one) : JSON.stringify(fillJson(json, one)), count: 1 }));
   }
   return (values) => {
-    const bodies: string[] = [];
+    const bodies: RequestBody[] = [];
     let parts: string[] = [];
     let bytes = 0;
     const flush = (): void => {
       if (parts.length > 0) {
-        bodies.push(`[${parts.join(",")}]`);
+        bodies.push({ text: `[${parts.join(",")}]`, count: parts.length });
       }
       parts = [];
       bytes = 0;
@@ -153,7 +166,7 @@ function grpcProducer(contract: Contract, rule: Extract<ProducerRule, { kind: "g
       timeoutMs: options.timeoutMs ?? 5000,
     });
     if (answer.kind === "answered") {
-      return produced(sequencesIn(codec.decode(answer.bytes), rule.sequences));
+      return produced(sequencesIn(codec.decode(answer.bytes), rule.sequences), 1);
     }
     const missing = answer.status === 12 || answer.status === 14;
     return { kind: missing ? "unavailable" : "failed", reason: `${rule.method}: ${answer.detail}` };
@@ -169,7 +182,7 @@ function grpcProducer(contract: Contract, rule: Extract<ProducerRule, { kind: "g
 
 function commandOutcome(result: Awaited<ReturnType<typeof runCommand>>): ProduceOutcome {
   if (result.exitCode === 0) {
-    return produced(undefined);
+    return produced(undefined, 1);
   }
   return {
     kind: result.exitCode === 127 ? "unavailable" : "failed",
@@ -199,15 +212,30 @@ function unavailable(reason: string): Producer {
   return { produce: () => Promise.resolve({ kind: "unavailable", reason }), close: () => Promise.resolve() };
 }
 
-function produced(sequences: readonly [number, number] | undefined): ProduceOutcome {
-  return { kind: "produced", atMicros: performance.now() * 1000, ...(sequences === undefined ? {} : { sequences }) };
+/** The outcome of one answer, for `count` entries: a range that is longer or shorter does not number them. */
+function produced(sequences: readonly [number, number] | undefined, count: number): ProduceOutcome {
+  const atMicros = performance.now() * 1000;
+  if (sequences === undefined) {
+    return { kind: "produced", atMicros };
+  }
+  const [first, last] = sequences;
+  return last - first + 1 === count
+    ? { kind: "produced", atMicros, sequences, numbers: Array.from({ length: count }, (_, index) => first + index) }
+    : { kind: "produced", atMicros, sequences };
 }
 
 /** Several outcomes as one: the first number of the first, the last of the last, where all have them. */
 function joined(outcomes: readonly ProduceOutcome[]): ProduceOutcome {
-  const ranges = outcomes.flatMap((outcome) => (outcome.kind === "produced" && outcome.sequences !== undefined ? [outcome.sequences] : []));
+  const made = outcomes.filter((outcome) => outcome.kind === "produced");
+  const ranges = made.flatMap(({ sequences }) => (sequences === undefined ? [] : [sequences]));
+  const numbers = made.flatMap((outcome) => (outcome.numbers === undefined ? [] : [outcome.numbers]));
   const [first, last] = [ranges[0], ranges.at(-1)];
-  return produced(first === undefined || last === undefined || ranges.length !== outcomes.length ? undefined : [first[0], last[1]]);
+  return {
+    kind: "produced",
+    atMicros: performance.now() * 1000,
+    ...(first === undefined || last === undefined || ranges.length !== outcomes.length ? {} : { sequences: [first[0], last[1]] }),
+    ...(numbers.length === 0 || numbers.length !== outcomes.length ? {} : { numbers: numbers.flat() }),
+  };
 }
 
 function sequencesIn(answer: unknown, paths: ProducerSequences | undefined): readonly [number, number] | undefined {

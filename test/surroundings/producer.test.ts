@@ -22,7 +22,7 @@ t.test("entries written by HTTP are in the log in order, one request for all, an
   t.teardown(() => server.kill());
   const producer = createProducer(contract, { httpOrigin: server.urls.http });
   t.teardown(() => producer?.close());
-  t.match(await producer?.produce(drafts), { kind: "produced", sequences: [1, 2] });
+  t.match(await producer?.produce(drafts), { kind: "produced", sequences: [1, 2], numbers: [1, 2] });
   t.match(await producer?.produce([{ level: "warn", source: "alpha" }]), { kind: "produced", sequences: [3, 3] }, "a draft without a token gets one");
   t.match(await producer?.produce([{ level: "nonsense", source: "alpha", message: "x" }]), { kind: "failed", reason: /HTTP 400/ });
 });
@@ -66,6 +66,15 @@ t.test("a great burst is split, in order", async (t) => {
     many,
   );
   t.ok(bodies.length > 1 && bodies.every((body) => Buffer.byteLength(body) <= 1024 * 1024 + 2));
+  await producer?.close();
+});
+
+t.test("an answer numbers its entries only where its range is as long as they are many", async (t) => {
+  const { origin } = await recorder(t, 202, '{"first":4,"last":9}');
+  const producer = createProducer(contract, { httpOrigin: origin });
+  const outcome = await producer?.produce(drafts);
+  t.match(outcome, { kind: "produced", sequences: [4, 9] });
+  t.notOk(outcome !== undefined && "numbers" in outcome);
   await producer?.close();
 });
 
