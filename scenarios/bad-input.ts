@@ -230,7 +230,7 @@ export const badInputChecks: readonly Check[] = [
       const fits = sizedFilter(session, limit);
       const over = sizedFilter(session, limit + 1);
       if (fits === undefined || over === undefined) {
-        unproven("a filter that can be made as long as the limit");
+        unproven("a filter that is one message, and can be made as long as the limit");
       }
       if (session.transport === "grpc") {
         const accepted = await openGrpc(session);

@@ -1,40 +1,55 @@
 import type { Session } from "../src/conformance/session.js";
-import type { Filter, Message } from "../src/core/contract.js";
+import type { Filter } from "../src/core/contract.js";
 
-/** A valid filter whose encoded message has exactly `bytes` bytes, and which lets the same entries through as the sample it grew from; undefined when the contract has no list to grow. */
+/**
+ * A message that opens with a filter and is exactly `bytes` bytes long; undefined where a filter is not one message, or is longer itself.
+ * What makes it longer means nothing: blanks in JSON, a field that no type has in protobuf. Values could be refused for reasons of their own.
+ */
 export function sizedFilter(session: Session, bytes: number): { readonly filter: Filter; readonly bytes: Uint8Array } | undefined {
-  const codec = session.transport === "grpc" ? session.contract.grpc?.codec : session.contract.websocket?.codec;
-  const [sample] = session.contract.roles.disjoint ?? [];
-  const message = sample?.messages[0];
-  const listed = Object.entries(message ?? {}).find(([, value]) => Array.isArray(value) && value.every((item) => typeof item === "string"));
-  if (codec === undefined || message === undefined || listed === undefined) {
+  const { contract } = session;
+  const binding = session.transport === "grpc" ? contract.grpc : contract.websocket;
+  const [filter] = contract.roles.disjoint ?? [];
+  const messages = filter === undefined ? [] : contract.opening(filter, 1);
+  const [message] = messages;
+  if (binding === undefined || filter === undefined || message === undefined || messages.length > 1 || contract.prelude.length > 0) {
     return undefined;
   }
-  const [field, values] = listed as [string, string[]];
-  const build = (lengths: readonly number[]): Message => ({ ...message, [field]: [...values, ...lengths.map((length) => "x".repeat(length))] });
-  // Items of moderate length, in case an item has a limit of its own; the last two make up the rest.
-  const lengths: number[] = [];
-  while (codec.encode(build([...lengths, 120])).length < bytes - 400) {
-    const size = codec.encode(build(lengths)).length;
-    const items = Math.max(1, Math.floor((bytes - 400 - size) / 130));
-    lengths.push(...Array.from({ length: items }, () => 120));
+  const encoded = Buffer.from(binding.codec.encode(message));
+  const missing = bytes - encoded.length;
+  if (missing < 0) {
+    return undefined;
   }
-  for (let first = 1; first <= 120; first++) {
-    for (let guess = 1; guess <= 120; guess++) {
-      const missing = bytes - codec.encode(build([...lengths, first, guess])).length;
-      if (missing === 0) {
-        const made = build([...lengths, first, guess]);
-        return { filter: session.contract.filter(made), bytes: codec.encode(made) };
-      }
-      if (missing > 120) {
-        lengths.push(100);
-        break;
-      }
-      // Jump to the length that fits, unless its own encoding would grow.
-      if (missing > 0 && guess + missing <= 120) {
-        guess += missing - 1;
+  const isJson = encoded[0] === openingBrace && encoded.at(-1) === closingBrace;
+  const sized = isJson ? [encoded.subarray(0, -1), Buffer.alloc(missing, " "), encoded.subarray(-1)] : unknownField(missing)?.toSpliced(0, 0, encoded);
+  return sized === undefined ? undefined : { filter, bytes: Buffer.concat(sized) };
+}
+
+const openingBrace = 0x7b;
+const closingBrace = 0x7d;
+
+/** A field of type bytes that is `bytes` bytes long in all, under a number that hardly any message uses. */
+function unknownField(bytes: number): Buffer[] | undefined {
+  if (bytes === 0) {
+    return [];
+  }
+  // A length that takes a byte more leaves out one sum: the tag that is a byte longer has it.
+  for (const number of [1999, 199_999]) {
+    const tag = varint(number * 8 + 2);
+    for (let lengthBytes = 1; lengthBytes <= 5; lengthBytes++) {
+      const length = bytes - tag.length - lengthBytes;
+      if (length >= 0 && varint(length).length === lengthBytes) {
+        return [tag, varint(length), Buffer.alloc(length, "x")];
       }
     }
   }
   return undefined;
+}
+
+function varint(value: number): Buffer {
+  const bytes: number[] = [];
+  let rest = value;
+  for (; rest > 127; rest = Math.floor(rest / 128)) {
+    bytes.push((rest % 128) + 128);
+  }
+  return Buffer.from([...bytes, rest]);
 }
