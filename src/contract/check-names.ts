@@ -61,8 +61,10 @@ function checkEntryFields(content: ContractFile, grpc: GrpcBinding | undefined, 
   });
   const { producer } = content;
   if (typeof producer === "object" && "body" in producer) {
-    for (const name of placeholdersOf(producer.body).fields) {
-      check(name, ["producer", "body"]);
+    for (const key of ["http", "body"] as const) {
+      for (const name of placeholdersOf(producer[key]).fields) {
+        check(name, ["producer", key]);
+      }
     }
   }
 }

@@ -63,7 +63,7 @@ export function compileContract(draft: ContractDraft): Contract {
   const opening = (filter: Filter, slot: number): readonly Message[] => opened(content, content.open, filter, slot, namespace);
   const receive = { ...expressions.receive, each: content.entries.each, fields: content.entries.fields };
   const { preludeReply } = receive;
-  const placeholders = placeholdersOf(template ?? "");
+  const placeholders = placeholdersOf(`${producer.kind === "http" ? producer.path : ""} ${template ?? ""}`);
   const draftEntry =
     template === undefined
       ? (): undefined => undefined

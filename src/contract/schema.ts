@@ -120,7 +120,10 @@ const sequences = z.strictObject({ first: path, last: path.optional() }).describ
 const producer = z.union([
   none,
   z.strictObject({
-    http: z.string().regex(/^[A-Z]+ \//, 'expected "METHOD /path"'),
+    http: z
+      .string()
+      .regex(/^[A-Z]+ \//, 'expected "METHOD /path"')
+      .describe("Method, path and query; {field} and {token} in it are replaced as in the body, percent-encoded."),
     body: text.describe(
       "Body; {field} is replaced by an entry's value, {token} by a text that no other entry has; a text that is {field:number} becomes a number, {field:base64} its base64. A JSON list is repeated for several entries.",
     ),

@@ -3,7 +3,7 @@ import type { TlsOptions } from "../core/target.js";
 import { runCommand } from "./command.js";
 import { callOn, type GrpcAddress, openClient } from "./grpc-unary.js";
 import { createHttpClient, HttpFailure, type HttpClient } from "./http-client.js";
-import { fillJson, fillText, placeholderValues, quoteForShell } from "./templates.js";
+import { fillJson, fillText, placeholdersIn, placeholderValues, quoteForShell } from "./templates.js";
 
 /** What came of writing entries. `unavailable`: this server has no such producer; `failed`: it has, and did not do it. */
 export type ProduceOutcome =
@@ -76,12 +76,12 @@ function httpProducer(contract: Contract, rule: Extract<ProducerRule, { kind: "h
     ...(options.tls === undefined ? {} : { tls: options.tls }),
     ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
   });
-  const bodies = bodiesOf(rule.body);
+  const requests = requestsOf(rule);
   return {
     async produce(drafts) {
       const outcomes: ProduceOutcome[] = [];
-      for (const body of bodies(drafts.map((draft) => placeholderValues(draft, contract.entries)))) {
-        const outcome = await post(client, rule, body, options.httpOrigin ?? "");
+      for (const request of requests(drafts.map((draft) => placeholderValues(draft, contract.entries)))) {
+        const outcome = await send(client, rule, request, options.httpOrigin ?? "");
         if (outcome.kind !== "produced") {
           return outcome;
         }
@@ -96,12 +96,12 @@ function httpProducer(contract: Contract, rule: Extract<ProducerRule, { kind: "h
   };
 }
 
-async function post(client: HttpClient, rule: Extract<ProducerRule, { kind: "http" }>, sent: RequestBody, origin: string): Promise<ProduceOutcome> {
-  const where = `${rule.method} ${origin}${rule.path}`;
+async function send(client: HttpClient, rule: Extract<ProducerRule, { kind: "http" }>, request: ProducerRequest, origin: string): Promise<ProduceOutcome> {
+  const where = `${rule.method} ${origin}${request.path}`;
   try {
-    const { status, body } = await client.request(rule.method, rule.path, { text: sent.text, contentType: rule.contentType });
+    const { status, body } = await client.request(rule.method, request.path, { text: request.text, contentType: rule.contentType });
     if (status >= 200 && status < 300) {
-      return produced(sequencesIn(parseJson(body), rule.sequences), sent.count);
+      return produced(sequencesIn(parseJson(body), rule.sequences), request.count);
     }
     if (status === 404 || status === 405 || status === 426 || status === 501) {
       return { kind: "unavailable", reason: `${where} answers HTTP ${status}: the server has no such producer` };
@@ -115,25 +115,28 @@ async function post(client: HttpClient, rule: Extract<ProducerRule, { kind: "htt
   }
 }
 
-interface RequestBody {
+interface ProducerRequest {
+  readonly path: string;
   readonly text: string;
   /** Entries in it. */
   readonly count: number;
 }
 
-/** Request bodies for many entries: a template that is a JSON list has its element repeated, any other is one body an entry. */
-function bodiesOf(template: string): (values: readonly Readonly<Record<string, string>>[]) => RequestBody[] {
-  const json = parseJson(template);
-  if (!Array.isArray(json)) {
-    return (values) => values.map((one) => ({ text: json === undefined ? fillText(template, one) : JSON.stringify(fillJson(json, one)), count: 1 }));
+/** Requests for many entries: a body that is a JSON list has its element repeated where the path is the same for all, anything else is one request an entry. */
+function requestsOf(rule: Extract<ProducerRule, { kind: "http" }>): (values: readonly Readonly<Record<string, string>>[]) => ProducerRequest[] {
+  const json = parseJson(rule.body);
+  const pathOf = (one: Readonly<Record<string, string>>): string => fillText(rule.path, one, encodeURIComponent);
+  if (!Array.isArray(json) || placeholdersIn(rule.path)) {
+    return (values) =>
+      values.map((one) => ({ path: pathOf(one), text: json === undefined ? fillText(rule.body, one) : JSON.stringify(fillJson(json, one)), count: 1 }));
   }
   return (values) => {
-    const bodies: RequestBody[] = [];
+    const requests: ProducerRequest[] = [];
     let parts: string[] = [];
     let bytes = 0;
     const flush = (): void => {
       if (parts.length > 0) {
-        bodies.push({ text: `[${parts.join(",")}]`, count: parts.length });
+        requests.push({ path: rule.path, text: `[${parts.join(",")}]`, count: parts.length });
       }
       parts = [];
       bytes = 0;
@@ -148,7 +151,7 @@ function bodiesOf(template: string): (values: readonly Readonly<Record<string, s
       bytes += added;
     }
     flush();
-    return bodies;
+    return requests;
   };
 }
 

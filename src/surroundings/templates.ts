@@ -19,6 +19,11 @@ export function fillText(template: string, values: Readonly<Record<string, strin
   });
 }
 
+/** Whether a text has a place for a value. */
+export function placeholdersIn(template: string): boolean {
+  return template.search(placeholder) >= 0;
+}
+
 /** Fills `{name}` in all texts of a JSON value; a text that is `{name:number}` becomes a number. */
 export function fillJson(template: unknown, values: Readonly<Record<string, string>>): unknown {
   if (typeof template === "string") {

@@ -56,6 +56,21 @@ t.test("a JSON list is repeated, values are escaped, anything else is one reques
   await Promise.all([list?.close(), single?.close(), text?.close()]);
 });
 
+t.test("values go into the path as well, percent-encoded, one request an entry", async (t) => {
+  const { origin, bodies, paths } = await recorder(t, 200, "{}");
+  const producer = createProducer(
+    withProducer({ kind: "http", method: "PUT", path: "/sources/{source}/entries?m={token}", body: '[{"m":"{token}"}]', contentType: "application/json" }),
+    { httpOrigin: origin },
+  );
+  await producer?.produce([
+    { source: "a/b", message: "one" },
+    { source: "alpha", message: "two & three" },
+  ]);
+  t.same(paths, ["/sources/a%2Fb/entries?m=one", "/sources/alpha/entries?m=two%20%26%20three"]);
+  t.same(bodies, ['[{"m":"one"}]', '[{"m":"two & three"}]']);
+  await producer?.close();
+});
+
 t.test("a great burst is split, in order", async (t) => {
   const { origin, bodies } = await recorder(t, 202, '{"first":1,"last":2}');
   const producer = createProducer(contract, { httpOrigin: origin });
@@ -172,13 +187,24 @@ function withProducer(producer: ProducerRule): Contract {
 }
 
 /** An HTTP server that gives one answer to all, or none at all for status 0. */
-async function recorder(t: Test, status: number, answer: string): Promise<{ readonly origin: string; readonly bodies: string[]; readonly server: Server }> {
+async function recorder(
+  t: Test,
+  status: number,
+  answer: string,
+): Promise<{
+  readonly origin: string;
+  readonly bodies: string[];
+  readonly paths: string[];
+  readonly server: Server;
+}> {
   const bodies: string[] = [];
+  const paths: string[] = [];
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
       bodies.push(Buffer.concat(chunks).toString());
+      paths.push(request.url ?? "");
       if (status !== 0) {
         response.writeHead(status, { connection: "close" }).end(answer);
       }
@@ -189,5 +215,5 @@ async function recorder(t: Test, status: number, answer: string): Promise<{ read
     server.closeAllConnections();
     server.close();
   });
-  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, bodies, server };
+  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, bodies, paths, server };
 }
