@@ -5,6 +5,7 @@ import type { Driver, StreamEnd } from "../core/stream.js";
 import type { Target } from "../core/target.js";
 import { createConversation, describeEnd, oneLine } from "./conversation.js";
 import type { LoopWatch } from "./loop-watch.js";
+import { learnDrafts } from "./learned-drafts.js";
 import { createNumberedSupply, whyNotTold } from "./numbered-supply.js";
 import { createSupply, type DraftProducer, type Supply } from "./supply.js";
 import { createWaiter } from "./wait.js";
@@ -27,26 +28,42 @@ export async function preflight(options: {
   readonly applyMs: number;
 }): Promise<Supply> {
   const { contract, watch } = options;
-  const state = await producerState(options);
+  const first = await producerState(options);
   const broad = contract.roles.broad ?? Object.values(contract.filters)[0];
-  let background: readonly Entry[] = [];
-  let backgroundPerSecond = 0;
-  for (const transport of ["grpc", "ws"] as const) {
+  const looks = (["grpc", "ws"] as const).map(async (transport) => {
     const target = options.targets[transport];
     const driver = options.drivers[transport];
-    if (target === undefined || driver === undefined || broad === undefined) {
-      continue;
-    }
-    const seen = await look({ contract, target, driver, broad, watch, applyMs: state.kind === "ready" ? 400 : options.applyMs });
-    if (seen.entries.length > background.length) {
-      background = seen.entries;
-      backgroundPerSecond = seen.perSecond;
-    }
-  }
-  return createNumberedSupply(contract, options.producer, createSupply({ contract, producer: options.producer, state, background, backgroundPerSecond }));
+    return target === undefined || driver === undefined || broad === undefined
+      ? nothingSeen
+      : look({ contract, target, driver, broad, watch, applyMs: first.kind === "ready" ? 400 : options.applyMs });
+  });
+  // Both are heard out: what the first of them has open must not outlive the failure of the other.
+  await Promise.allSettled(looks);
+  const [overGrpc = nothingSeen, overWebSocket = nothingSeen] = await Promise.all(looks);
+  const { entries: background, perSecond: backgroundPerSecond } = overWebSocket.entries.length > overGrpc.entries.length ? overWebSocket : overGrpc;
+  const learned = await learnFrom(options, first, background);
+  const supply = createSupply({ contract: learned.contract, producer: options.producer, state: learned.state, background, backgroundPerSecond });
+  return createNumberedSupply(contract, options.producer, supply);
 }
 
-async function producerState(options: Parameters<typeof preflight>[0]): Promise<Supply["producer"]> {
+/** The contract with what the producer takes, and where entries will come from then: a first entry may have been refused for one of its values. */
+async function learnFrom(
+  options: Parameters<typeof preflight>[0],
+  first: ProducerState,
+  seen: readonly Entry[],
+): Promise<{ readonly contract: Contract; readonly state: Supply["producer"] }> {
+  const { contract, producer } = options;
+  if (producer === undefined || (first.kind !== "ready" && first.refused !== true)) {
+    return { contract, state: first };
+  }
+  const learned = await learnDrafts(contract, producer, seen);
+  const again = first.kind === "ready" || !learned.takesAny ? first : await producerState({ ...options, contract: learned.contract });
+  return { contract: learned.contract, state: again };
+}
+
+type ProducerState = Supply["producer"] & { /** It is there, and refused the entry. */ readonly refused?: boolean };
+
+async function producerState(options: Parameters<typeof preflight>[0]): Promise<ProducerState> {
   const { contract, producer, producerMissing } = options;
   if (contract.producer.kind === "declared-none") {
     return { kind: "declared-none" };
@@ -61,7 +78,11 @@ async function producerState(options: Parameters<typeof preflight>[0]): Promise<
   }
   const outcome = await producer.produce([draft]);
   const reason = outcome.kind === "produced" ? whyNotTold(contract, outcome) : outcome.reason;
-  return reason === undefined ? { kind: "ready" } : { kind: "missing", reason };
+  // Where the path names something, "not found" may be said of that.
+  const inPath = contract.producer.kind === "http" && contract.producer.path.includes("{");
+  return reason === undefined
+    ? { kind: "ready" }
+    : { kind: "missing", reason, refused: outcome.kind === "failed" || (outcome.kind === "unavailable" && inPath) };
 }
 
 async function look(options: {

@@ -1,4 +1,4 @@
-import type { Entry, EntryDraft, EntryRules, Filter, Message, ProducerRule } from "../core/contract.js";
+import type { Contract, Entry, EntryDraft, EntryRules, Filter, LearnedDrafts, Message, ProducerRule } from "../core/contract.js";
 import type { RuleFile } from "./schema.js";
 
 /** What the solver must know of a contract. */
@@ -71,13 +71,13 @@ export function readTemplate(template: string): { readonly token: string | undef
  * lets through unless that is asked for. The token's field, where the filters ask for a text in it, holds that text: the writer appends
  * a blank and the token. Undefined when no combination does.
  */
-function solveDraft(inputs: DraftInputs, yes: readonly Filter[], no: readonly Filter[]): EntryDraft | undefined {
+function solveDraft(inputs: DraftInputs, yes: readonly Filter[], no: readonly Filter[], learned?: LearnedDrafts): EntryDraft | undefined {
   const avoided = inputs.silent === undefined || yes.includes(inputs.silent) ? no : [...no, inputs.silent];
   const wanted = [...yes, ...inputs.samples, ...no].flatMap((filter) => filter.messages);
   const token = inputs.hasToken ? inputs.entries.token : undefined;
   const axes: { readonly field: string; readonly candidates: readonly string[] }[] = inputs.fields
     .filter((field) => field !== token)
-    .map((field) => ({ field, candidates: candidatesFor(field, inputs, wanted) }));
+    .map((field) => ({ field, candidates: candidatesFor(field, inputs, wanted, learned?.seen[field] ?? []) }));
   if (token !== undefined) {
     axes.push({ field: token, candidates: tokenTexts(token, inputs.rules, yes) });
   }
@@ -88,7 +88,7 @@ function solveDraft(inputs: DraftInputs, yes: readonly Filter[], no: readonly Fi
       return undefined;
     }
     const entry = entryOf(draft, inputs, token);
-    if (yes.every((filter) => filter.matches(entry)) && !avoided.some((filter) => filter.matches(entry))) {
+    if (yes.every((filter) => filter.matches(entry)) && !avoided.some((filter) => filter.matches(entry)) && learned?.refuses(draft) !== true) {
       return draft;
     }
   }
@@ -96,7 +96,7 @@ function solveDraft(inputs: DraftInputs, yes: readonly Filter[], no: readonly Fi
 }
 
 /** A solver that remembers its last answers: bursts ask the same thousands of times. */
-export function createDrafter(inputs: DraftInputs): (yes: readonly Filter[], no: readonly Filter[]) => EntryDraft | undefined {
+export function createDrafter(inputs: DraftInputs): Contract["draft"] {
   const numbers = new WeakMap<Filter, number>();
   const known = new Map<string, EntryDraft | undefined>();
   let next = 0;
@@ -105,7 +105,11 @@ export function createDrafter(inputs: DraftInputs): (yes: readonly Filter[], no:
     numbers.set(filter, number);
     return number;
   };
-  return (yes, no) => {
+  return (yes, no, learned) => {
+    if (learned !== undefined) {
+      // What is learned grows; whoever learns remembers.
+      return solveDraft(inputs, yes, no, learned);
+    }
     const key = `${yes.map(numberOf).join(" ")}/${no.map(numberOf).join(" ")}`;
     if (!known.has(key)) {
       if (known.size >= mostRemembered) {
@@ -127,7 +131,7 @@ function entryOf(draft: EntryDraft, inputs: DraftInputs, token: string | undefin
   return entry;
 }
 
-function candidatesFor(field: string, inputs: DraftInputs, wanted: readonly Message[]): readonly string[] {
+function candidatesFor(field: string, inputs: DraftInputs, wanted: readonly Message[], seen: readonly string[]): readonly string[] {
   const stated = inputs.values[field];
   if (stated !== undefined) {
     return stated;
@@ -144,7 +148,7 @@ function candidatesFor(field: string, inputs: DraftInputs, wanted: readonly Mess
       return [...new Set([...found, ...order])].filter((value) => order.includes(value));
     }
   }
-  return [...new Set([...found, "elsewhere"])];
+  return [...new Set([...found, ...seen, "elsewhere"])];
 }
 
 /** Texts that the token's field must hold for the filters' sake, none first. */

@@ -54,6 +54,14 @@ export type Received =
  */
 export type EntryDraft = Readonly<Record<string, string>>;
 
+/** What a run found out about entries that the contract does not state. */
+export interface LearnedDrafts {
+  /** Values that fields of entries were seen to have: candidates where the contract states none. */
+  readonly seen: Readonly<Record<string, readonly string[]>>;
+  /** Whether the producer is known to refuse such an entry. */
+  refuses(draft: EntryDraft): boolean;
+}
+
 export interface EntryRules {
   /** Field that strictly increases over the whole log. */
   readonly sequence?: string;
@@ -205,7 +213,7 @@ export interface Contract {
   /** What a received message is. */
   classify(message: Message): Received;
   /** A draft of an entry that every filter of `yes` and no filter of `no` lets through; undefined when the contract gives no way to make one. */
-  draft(yes: readonly Filter[], no: readonly Filter[]): EntryDraft | undefined;
+  draft(yes: readonly Filter[], no: readonly Filter[], learned?: LearnedDrafts): EntryDraft | undefined;
   /** What is wrong with an entry's shape, or undefined. */
   violationOf(entry: Entry): string | undefined;
 }
