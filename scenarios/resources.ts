@@ -25,7 +25,7 @@ export const resourceChecks: readonly Check[] = [
     exclusive: true,
     async run(session) {
       const before = await steadyStreams(session);
-      const total = session.context.patient ? 500 : 120;
+      const total = session.context.patient ? 300 : 120;
       const batch = 20;
       let ends = true;
       let done = 0;

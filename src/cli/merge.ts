@@ -1,5 +1,5 @@
 import { checks as catalogue } from "../../scenarios/index.js";
-import { withConsequences } from "../conformance/run.js";
+import { withConsequences } from "../conformance/consequences.js";
 import { judgeGates } from "../conformance/suite.js";
 import { mergeK6Results } from "../harness/k6-results.js";
 import { readReport } from "../harness/read-report.js";

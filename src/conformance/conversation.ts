@@ -24,7 +24,7 @@ const keptViolations = 1000;
 /** What a conversation tells its session. */
 export interface ConversationHost {
   readonly contract: Contract;
-  record(event: Omit<TimelineNote, "atMs"> & { readonly atMicros?: number }): void;
+  record(note: TimelineNote, atMicros?: number): void;
   poke(): void;
   /** Bounds a send; rejects with a verdict when flow control or the stream's end keeps it from leaving. Default: unbounded. */
   bounded?(sending: Promise<void>, conversation: Conversation): Promise<void>;
@@ -88,9 +88,7 @@ export function createConversation(
   let stream: MonitorStream | undefined;
   const { contract } = host;
 
-  const local = (what: string, more: { offending?: boolean; atMicros?: number } = {}): void => {
-    host.record({ stream: label, direction: "local", what, ...more });
-  };
+  const local = (what: string): void => host.record({ stream: label, direction: "local", what });
   const opened = (): MonitorStream => {
     if (stream === undefined) {
       throw new Error("conversation used before its stream was attached");
@@ -132,7 +130,7 @@ export function createConversation(
       return;
     }
     violations.push(detail);
-    host.record({ stream: label, direction: "received", what: detail, atMicros, offending: true });
+    host.record({ stream: label, direction: "received", what: detail, offending: true }, atMicros);
   };
   const hearMessage = (message: Message, atMicros: number): void => {
     const received = contract.classify(message);
@@ -145,19 +143,19 @@ export function createConversation(
           }
           const token = tokenOf(contract.entries, entry);
           arrivals.push({ entry, atMicros, index: arrivals.length, sequence: sequenceOf(contract.entries, entry), token });
-          host.record({ stream: label, direction: "received", what: () => describeEntry(contract, entry), atMicros });
+          host.record({ stream: label, direction: "received", what: () => describeEntry(contract, entry) }, atMicros);
         }
         return;
       case "ack":
         acks += 1;
-        host.record({ stream: label, direction: "received", what: `ack ${received.name}`, atMicros });
+        host.record({ stream: label, direction: "received", what: `ack ${received.name}` }, atMicros);
         return;
       case "rejection":
         rejections += 1;
-        host.record({ stream: label, direction: "received", what: `rejection ${received.name}`, atMicros });
+        host.record({ stream: label, direction: "received", what: `rejection ${received.name}` }, atMicros);
         return;
       case "ignorable":
-        host.record({ stream: label, direction: "received", what: received.name, atMicros });
+        host.record({ stream: label, direction: "received", what: received.name }, atMicros);
         if (received.answer.length > 0) {
           put(received.answer, `answer to ${received.name}`).catch(() => {
             // The stream ended meanwhile; its end is reported as an event of its own.
@@ -231,7 +229,8 @@ export function createConversation(
       opened().resume();
     },
     accuse(arrival, why) {
-      local(`entry #${arrival.index + 1} (${describeEntry(contract, arrival.entry)}): ${why}`, { offending: true, atMicros: arrival.atMicros });
+      const what = `entry #${arrival.index + 1} (${describeEntry(contract, arrival.entry)}): ${why}`;
+      host.record({ stream: label, direction: "local", what, offending: true }, arrival.atMicros);
     },
   };
 
@@ -245,7 +244,7 @@ export function createConversation(
         case "opened":
           openedAtMicros = event.atMicros;
           headers = event.headers;
-          host.record({ stream: label, direction: "received", what: "headers", atMicros: event.atMicros });
+          host.record({ stream: label, direction: "received", what: "headers" }, event.atMicros);
           break;
         case "message":
           receivedBytes += event.bytes;
@@ -262,13 +261,13 @@ export function createConversation(
         case "frame":
           // Messages are told by themselves; the rest of the wire explains ends.
           if (!event.ofMessage) {
-            host.record({ stream: label, direction: event.direction, what: event.describe(), atMicros: event.atMicros });
+            host.record({ stream: label, direction: event.direction, what: event.describe() }, event.atMicros);
           }
           break;
         case "ended":
           end = event.end;
           endedAtMicros = event.atMicros;
-          host.record({ stream: label, direction: "received", what: `end: ${describeEnd(event.end)}`, atMicros: event.atMicros });
+          host.record({ stream: label, direction: "received", what: `end: ${describeEnd(event.end)}` }, event.atMicros);
       }
       host.poke();
     },

@@ -56,12 +56,14 @@ export async function connectGrpc(session: Session, changes: ConnectChanges = {}
         if (frame.type !== FRAME.DATA && frame.type !== FRAME.WINDOW_UPDATE) {
           const name = frame.type < 0 ? "bytes" : frameName(frame.type);
           const code = frame.type === FRAME.RST_STREAM && frame.payload.length === 4 ? ` ${errorCodeName(frame.payload.readUInt32BE(0))}` : "";
-          session.record({
-            stream: `h2/${frame.streamId}`,
-            direction: frame.direction,
-            what: `${name}${code}${(frame.flags & 1) === 1 && frame.type === FRAME.HEADERS ? " END_STREAM" : ""}`,
-            atMicros: frame.atMicros,
-          });
+          session.record(
+            {
+              stream: `h2/${frame.streamId}`,
+              direction: frame.direction,
+              what: `${name}${code}${(frame.flags & 1) === 1 && frame.type === FRAME.HEADERS ? " END_STREAM" : ""}`,
+            },
+            frame.atMicros,
+          );
         }
         onFrame?.(frame);
       },

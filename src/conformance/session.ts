@@ -101,7 +101,8 @@ export interface Session {
   settle(ms: number): Promise<void>;
   /** Adds a local event to the timeline. */
   note(what: string, offending?: boolean): void;
-  record(event: Omit<TimelineNote, "atMs"> & { readonly atMicros?: number }): void;
+  /** Adds an event to the timeline; default time: at this moment. */
+  record(note: TimelineNote, atMicros?: number): void;
   /** To be closed when the check is over, in reverse order. */
   defer(close: () => void | Promise<void>): void;
 }
@@ -154,10 +155,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
       closers.push(close);
     }
   };
-  const record: Session["record"] = (event) => {
-    const { atMicros, ...rest } = event;
-    timeline.add({ ...rest, atMs: ((atMicros ?? performance.now() * 1000) - startMicros) / 1000 });
-  };
+  const record: Session["record"] = (note, atMicros = performance.now() * 1000) => timeline.add(note, (atMicros - startMicros) / 1000);
 
   const converse = (): ReturnType<typeof createConversation> => {
     const n = conversations.length;

@@ -155,29 +155,31 @@ export async function openWebSocket(
       }
       case "pong":
         pongs.push({ payload: event.payload, atMicros: event.atMicros });
-        session.record({ stream: label, direction: "received", what: "pong", atMicros: event.atMicros });
+        session.record({ stream: label, direction: "received", what: "pong" }, event.atMicros);
         break;
       case "ping":
-        session.record({ stream: label, direction: "received", what: "ping", atMicros: event.atMicros });
+        session.record({ stream: label, direction: "received", what: "ping" }, event.atMicros);
         break;
       case "close":
         closes.push({ code: event.code, reason: event.reason, payload: event.payload, atMicros: event.atMicros });
-        session.record({
-          stream: label,
-          direction: "received",
-          what: `Close ${event.code ?? "without code"}${event.reason === "" ? "" : ` ${oneLine(event.reason)}`}`,
-          atMicros: event.atMicros,
-        });
+        session.record(
+          {
+            stream: label,
+            direction: "received",
+            what: `Close ${event.code ?? "without code"}${event.reason === "" ? "" : ` ${oneLine(event.reason)}`}`,
+          },
+          event.atMicros,
+        );
         ended(endOfClose(event.code, event.reason), event.atMicros);
         break;
       case "violation":
         violations.push(event.error);
-        session.record({ stream: label, direction: "received", what: oneLine(event.error.message, 160), atMicros: event.atMicros, offending: true });
+        session.record({ stream: label, direction: "received", what: oneLine(event.error.message, 160), offending: true }, event.atMicros);
         break;
       case "fin":
       case "rst":
         tcpEnd ??= { kind: event.kind, atMicros: event.atMicros };
-        session.record({ stream: label, direction: "received", what: event.kind === "fin" ? "TCP FIN" : "TCP RST", atMicros: event.atMicros });
+        session.record({ stream: label, direction: "received", what: event.kind === "fin" ? "TCP FIN" : "TCP RST" }, event.atMicros);
         ended(
           { kind: "lost", native: event.kind === "fin" ? "1006 (FIN)" : "1006 (RST)", cause: "the server ended TCP without a Close frame" },
           event.atMicros,

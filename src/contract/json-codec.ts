@@ -21,14 +21,14 @@ export function createJsonCodec(form: "text" | "binary"): MessageCodec {
       } catch {
         throw new Error(`not UTF-8: the first bad byte is at ${firstBadByte(bytes)}`);
       }
-      if (text.length > shortEnough && nestsTooDeep(text)) {
-        throw new Error(`JSON nested more than ${deepest} deep`);
-      }
       let value: unknown;
       try {
         value = JSON.parse(text);
       } catch (thrown) {
         throw new Error(`not JSON: ${thrown instanceof Error ? thrown.message : String(thrown)}`, { cause: thrown });
+      }
+      if (text.length > shortEnough && nestsTooDeep(value)) {
+        throw new Error(`JSON nested more than ${deepest} deep`);
       }
       if (typeof value !== "object" || value === null || Array.isArray(value)) {
         throw new Error(`JSON ${value === null ? "null" : Array.isArray(value) ? "array" : typeof value}, not an object`);
@@ -55,28 +55,10 @@ function firstBadByte(bytes: Uint8Array): number {
   return good;
 }
 
-/** Whether brackets outside of texts are open more than `deepest` deep. */
-function nestsTooDeep(text: string): boolean {
-  let depth = 0;
-  let inText = false;
-  for (let at = 0; at < text.length; at++) {
-    const character = text.charCodeAt(at);
-    if (inText) {
-      if (character === 0x5c) {
-        at += 1;
-      } else if (character === 0x22) {
-        inText = false;
-      }
-    } else if (character === 0x22) {
-      inText = true;
-    } else if (character === 0x5b || character === 0x7b) {
-      depth += 1;
-      if (depth > deepest) {
-        return true;
-      }
-    } else if (character === 0x5d || character === 0x7d) {
-      depth -= 1;
-    }
+/** Whether objects and lists stand in one another more than `left` deep. */
+function nestsTooDeep(value: unknown, left = deepest): boolean {
+  if (typeof value !== "object" || value === null) {
+    return false;
   }
-  return false;
+  return left === 0 || Object.values(value).some((inner) => nestsTooDeep(inner, left - 1));
 }

@@ -12,11 +12,12 @@ export interface TimelineEvent {
 }
 
 /** An event whose text is made only if it is looked at: most timelines never are. */
-export type TimelineNote = Omit<TimelineEvent, "what"> & { readonly what: string | (() => string) };
+export type TimelineNote = Omit<TimelineEvent, "atMs" | "what"> & { readonly what: string | (() => string) };
 
 /** Events of a check in order, bounded: when full, the middle is dropped and counted, so that beginning and end stay. */
 export interface Timeline {
-  add(event: TimelineNote): void;
+  /** @param atMs milliseconds since the check began. */
+  add(note: TimelineNote, atMs: number): void;
   readonly events: readonly TimelineEvent[];
   /** How many events were dropped from the middle. */
   readonly dropped: number;
@@ -24,26 +25,33 @@ export interface Timeline {
 
 /** @param limit greatest number of events kept; default 2000. */
 export function createTimeline(limit = 2000): Timeline {
-  const head: TimelineNote[] = [];
-  let tail: TimelineNote[] = [];
-  let dropped = 0;
   const headLimit = Math.ceil(limit / 4);
   const tailLimit = limit - headLimit;
+  // Notes are kept as they were given, their times beside them: in a flood, copies would cost more than all the rest.
+  const head: TimelineNote[] = [];
+  let tail: TimelineNote[] = [];
+  const headAtMs: number[] = [];
+  let tailAtMs: number[] = [];
+  let dropped = 0;
   return {
-    add(event) {
+    add(note, atMs) {
       if (head.length < headLimit) {
-        head.push(event);
+        head.push(note);
+        headAtMs.push(atMs);
         return;
       }
-      tail.push(event);
+      tail.push(note);
+      tailAtMs.push(atMs);
       // Trimmed in halves, so that adding stays O(1) on average.
       if (tail.length > tailLimit * 2) {
         dropped += tail.length - tailLimit;
         tail = tail.slice(-tailLimit);
+        tailAtMs = tailAtMs.slice(-tailLimit);
       }
     },
     get events() {
-      return [...head, ...tail.slice(-tailLimit)].map(told);
+      const atMs = [...headAtMs, ...tailAtMs.slice(-tailLimit)];
+      return [...head, ...tail.slice(-tailLimit)].map((note, index) => told(note, atMs[index] ?? 0));
     },
     get dropped() {
       return dropped + Math.max(0, tail.length - tailLimit);
@@ -54,8 +62,13 @@ export function createTimeline(limit = 2000): Timeline {
 /** Longest text of one event; a message of the target's may be of any length. */
 const longestWhat = 400;
 
-function told(note: TimelineNote): TimelineEvent {
-  const { what, ...rest } = note;
+function told({ stream, direction, what, offending }: TimelineNote, atMs: number): TimelineEvent {
   const text = typeof what === "string" ? what : what();
-  return { ...rest, what: text.length > longestWhat ? `${text.slice(0, longestWhat - 1)}…` : text };
+  return {
+    atMs,
+    stream,
+    direction,
+    ...(offending === undefined ? {} : { offending }),
+    what: text.length > longestWhat ? `${text.slice(0, longestWhat - 1)}…` : text,
+  };
 }
