@@ -85,6 +85,13 @@ async function producerState(options: Parameters<typeof preflight>[0]): Promise<
     : { kind: "missing", reason, refused: outcome.kind === "failed" || (outcome.kind === "unavailable" && inPath) };
 }
 
+/** What came by itself. */
+interface Seen {
+  readonly entries: readonly Entry[];
+  readonly perSecond: number;
+}
+const nothingSeen: Seen = { entries: [], perSecond: 0 };
+
 async function look(options: {
   readonly contract: Contract;
   readonly target: Target;
@@ -92,7 +99,7 @@ async function look(options: {
   readonly broad: Filter;
   readonly watch: LoopWatch;
   readonly applyMs: number;
-}): Promise<{ readonly entries: readonly Entry[]; readonly perSecond: number }> {
+}): Promise<Seen> {
   const { contract, target, driver, broad, watch, applyMs } = options;
   const waiter = createWaiter(watch);
   const { conversation, attach, hear } = createConversation({ contract, record: () => undefined, poke: () => waiter.poke() }, "preflight");
