@@ -33,27 +33,38 @@ function variantsOfRule(contract: Contract, rule: MatchRule, base: EntryDraft, t
     const filter = contract.filter(message);
     return { filter, drafts: values.map((value) => draftWith({ base, token, field: rule.entry, value, filter })) };
   };
+  // Values of an enumeration, or of a number, are those of the samples.
+  const odd = isText(contract, rule) ? oddStrings : [];
   switch (rule.rule) {
     case "one-of": {
       const known = [...new Set(samples.flat().filter((value) => typeof value === "string"))];
       const repeated = samples.some((value) => Array.isArray(value));
       const [first = "alpha", second = "beta"] = known;
       if (!repeated) {
-        return [make({ [rule.filter]: first }, [first, second, ...oddStrings])];
+        return [make({ [rule.filter]: first }, [first, second, ...odd])];
       }
-      return [make({ [rule.filter]: [first, second] }, [first, second, ...oddStrings]), make({ [rule.filter]: oddStrings }, [first, ...oddStrings])];
+      return [make({ [rule.filter]: [first, second] }, [first, second, ...odd]), ...(odd.length === 0 ? [] : [make({ [rule.filter]: odd }, [first, ...odd])])];
     }
     case "at-least":
     case "at-most":
       return (rule.order ?? []).map((bound) => make({ [rule.filter]: bound }, rule.order ?? []));
     case "equals":
-      return oddStrings.slice(0, 5).map((text) => make({ [rule.filter]: text }, oddStrings));
+      return odd.slice(0, 5).map((text) => make({ [rule.filter]: text }, odd));
     case "contains":
     case "prefix":
       return ["Needle", "näïve ☃ 😀", '"\\', "%s.*"].map((text) =>
         make({ [rule.filter]: text }, [text, text.toLowerCase(), `${text}${text}`, text.slice(0, -1), `before ${text} after`, ...oddStrings.slice(3, 7)]),
       );
   }
+}
+
+/** Whether the fields that a rule compares may hold any text, as far as types are declared. */
+function isText(contract: Contract, rule: MatchRule): boolean {
+  const types = [
+    contract.grpc?.filterFields.find(({ name }) => name === rule.filter)?.type,
+    contract.grpc?.entryFields.find(({ name }) => name === rule.entry)?.type,
+  ];
+  return types.every((type) => type === undefined || type === "string");
 }
 
 function draftWith(options: {

@@ -1,0 +1,55 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import t, { type Test } from "tap";
+import type { Report } from "../../src/core/report.js";
+import { runConformance } from "../../src/harness/conformance-run.js";
+import { startUnlikeMonitor, type UnlikeMonitorOptions } from "./unlike-monitor.js";
+
+t.setTimeout(5 * 60 * 1000);
+
+async function judge(t: Test, options: UnlikeMonitorOptions): Promise<Report> {
+  const folder = await mkdtemp(path.join(tmpdir(), "halfclose-unlike-"));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const monitor = await startUnlikeMonitor(options);
+  t.teardown(() => monitor.close());
+  const contract = path.join(folder, "monitor.yaml");
+  await writeFile(contract, monitor.contract);
+  return runConformance({
+    urls: [`ws://127.0.0.1:${monitor.port}/feed`],
+    contract,
+    headers: [],
+    seed: 1,
+    jobs: 8,
+    patient: false,
+    select: { topics: ["first-filter", "filter-updates", "eof", "bad-input", "isolation"] },
+  });
+}
+
+const failedIds = (report: Report): string[] =>
+  report.checks.filter(({ status }) => ["failed", "broken"].includes(status)).map(({ id, actual }) => `${id}: ${actual ?? ""}`);
+
+t.test("nothing is held against a monitor whose filters take only the values that it knows", async (t) => {
+  const report = await judge(t, { wrapped: false, texts: true });
+  t.same(failedIds(report), []);
+  t.equal(report.checks.find(({ id }) => id === "first-filter/none-missing")?.status, "passed");
+});
+
+t.test("nothing is held against a monitor whose entries carry no text", async (t) => {
+  const report = await judge(t, { wrapped: false, texts: false });
+  t.same(failedIds(report), []);
+  t.equal(report.checks.find(({ id }) => id === "filter-updates/replaces-not-merges")?.status, "passed");
+  t.equal(report.checks.find(({ id }) => id === "bad-input/message-limit")?.status, "passed");
+});
+
+t.test("nothing is held against a monitor that takes commands and sends batches", async (t) => {
+  const report = await judge(t, { wrapped: true, texts: true });
+  t.same(failedIds(report), []);
+  t.equal(report.checks.find(({ id }) => id === "filter-updates/replaces-not-merges")?.status, "passed");
+});
+
+t.test("a merged filter shows without a text in the entries", async (t) => {
+  const report = await judge(t, { wrapped: false, texts: false, merges: true });
+  t.equal(report.checks.find(({ id }) => id === "filter-updates/takes-effect")?.status, "passed");
+  t.equal(report.checks.find(({ id }) => id === "filter-updates/replaces-not-merges")?.status, "failed");
+});
