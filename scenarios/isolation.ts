@@ -224,6 +224,9 @@ function spread(session: Session, count: number): Filter[] {
     (filter) => !invalid.has(filter) && filter !== session.contract.roles.silent && session.supply.lacks([filter], []) === undefined,
   );
   const distinct = [...new Set(usable)];
+  if (distinct.length === 0) {
+    unproven("entries that match any of the contract's filters");
+  }
   return Array.from({ length: count }, (_, n) => distinct[n % distinct.length] as Filter);
 }
 

@@ -118,7 +118,7 @@ async function look(options: {
     await waiter.until(() => (sent || conversation.end !== undefined ? true : undefined), applyMs, { quiet: true });
     // Quiet: nothing is judged here, and a busy machine may make it late.
     await waiter.until(() => (conversation.arrivals.length > 0 || conversation.end !== undefined ? true : undefined), applyMs, { quiet: true });
-    refuseIfNotServed(target, conversation);
+    refuseIfNotServed(contract, target, conversation);
     if (conversation.arrivals.length === 0) {
       stream.cancel();
       return { entries: [], perSecond: 0 };
@@ -138,7 +138,11 @@ async function look(options: {
 }
 
 /** A refusal of the very call, which no filter could have caused. */
-function refuseIfNotServed(target: Target, conversation: { readonly end: StreamEnd | undefined; readonly openedAtMicros: number | undefined }): void {
+function refuseIfNotServed(
+  contract: Contract,
+  target: Target,
+  conversation: { readonly end: StreamEnd | undefined; readonly openedAtMicros: number | undefined },
+): void {
   const { end } = conversation;
   if (target.transport === "ws" && end?.kind === "lost" && conversation.openedAtMicros === undefined) {
     throw new HarnessError("unreachable", `${target.url} did not answer the WebSocket upgrade: ${oneLine(end.cause, 300)}`, {
@@ -156,14 +160,19 @@ function refuseIfNotServed(target: Target, conversation: { readonly end: StreamE
       `${target.url} answered HTTP ${end.code} to the WebSocket upgrade${end.detail === "" ? "" : ` (${oneLine(end.detail, 300)})`}`,
       {
         place: target.url,
-        hint: auth ? "pass a credential with --header or --token" : "check the path: the default contract expects /logs/monitor",
+        hint: auth
+          ? "pass a credential with --header or --token"
+          : `check the path of the URL: the contract "${contract.name}" (${contract.source}) has ${contract.websocket?.path ?? "none"}`,
       },
     );
   }
   if ([7, 12, 16].includes(end.code)) {
     throw new HarnessError("unreachable", `${target.url} does not serve ${target.path}: ${describeEnd(end)}`, {
       place: target.url,
-      hint: end.code === 12 ? "name the method in a contract (--contract), or serve logger.Logger/Monitor" : "pass a credential with --header or --token",
+      hint:
+        end.code === 12
+          ? `that is the method of the contract "${contract.name}" (${contract.source}): give one that names the server's (--contract)`
+          : "pass a credential with --header or --token",
     });
   }
 }

@@ -54,7 +54,7 @@ function explain(target: Target, error: WireError): { readonly message: string; 
     case "CONNECT_ABORTED":
       return { message: "the connection attempt was given up.", hint: "The run was stopped." };
     default:
-      return explainTcp(where, code, error);
+      return explainTcp(where, target.url.startsWith(plain) ? `; if it speaks TLS, write ${secure}` : "", code, error);
   }
 }
 
@@ -74,10 +74,13 @@ function explainTls(where: string, plain: string, code: string, error: WireError
   if (code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID") {
     return { message: `the certificate of ${where} is not valid today: ${error.actual}.`, hint: "Renew it, or accept any certificate with --insecure." };
   }
+  if (code === "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL" || /no application protocol/.test(error.actual)) {
+    return { message: `${where} speaks TLS but does not offer HTTP/2 (ALPN).`, hint: "Is this the WebSocket or HTTP port? gRPC over TLS needs ALPN h2." };
+  }
   return { message: `the TLS handshake with ${where} failed: ${error.actual}.`, hint: `Check the certificates; for plain text write ${plain}.` };
 }
 
-function explainTcp(where: string, code: string, error: WireError): { readonly message: string; readonly hint: string } {
+function explainTcp(where: string, orElse: string, code: string, error: WireError): { readonly message: string; readonly hint: string } {
   if (code === "ECONNREFUSED" || /ECONNREFUSED/.test(error.actual)) {
     return { message: `nothing listens on ${where} (connection refused).`, hint: "Start the server, or check host and port." };
   }
@@ -86,6 +89,6 @@ function explainTcp(where: string, code: string, error: WireError): { readonly m
   }
   return {
     message: `no connection to ${where}: expected ${error.expected}, got ${error.actual}.`,
-    hint: "Check that the server is up and that the port is the right one.",
+    hint: `Check that the server is up and that the port is the right one${orElse}.`,
   };
 }

@@ -1,8 +1,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import path from "node:path";
 import t, { type Test } from "tap";
+import { WebSocketServer } from "ws";
 import { main } from "../../src/cli/main.js";
 import type { Report } from "../../src/core/report.js";
 import { startReferenceServer } from "../../src/reference/server.js";
@@ -81,6 +83,30 @@ t.test("gRPC to a port that speaks HTTP/1.1 says what was found there", async (t
   const { code, said } = await halfclose(t, ["run", `grpc://127.0.0.1:${await listening(t, server)}`]);
   t.equal(code, 4);
   t.match(said, /HTTP\/1\.1, not in HTTP\/2/);
+});
+
+t.test("a TLS port without HTTP/2 is told from a bad certificate, and by a plain URL points to TLS", async (t) => {
+  const { generate } = await import("selfsigned");
+  const pem = await generate([{ name: "commonName", value: "localhost" }]);
+  const server = createHttpsServer({ cert: pem.cert, key: pem.private }, (_, response) => response.end("hello"));
+  const port = await listening(t, server);
+  const secure = await halfclose(t, ["run", `grpcs://127.0.0.1:${port}`, "--insecure"]);
+  t.equal(secure.code, 4);
+  t.match(secure.said, /does not offer HTTP\/2/);
+  const plain = await halfclose(t, ["run", `grpc://127.0.0.1:${port}`]);
+  t.equal(plain.code, 4);
+  t.match(plain.said, /grpcs:\/\//);
+});
+
+t.test("a WebSocket that only echoes does not conform, and breaks nothing here", async (t) => {
+  const server = createHttpServer();
+  const upgrades = new WebSocketServer({ server });
+  upgrades.on("connection", (socket) => {
+    socket.on("error", () => undefined);
+    socket.on("message", (data: Buffer, isBinary) => socket.send(data, { binary: isBinary }));
+  });
+  const { code, said } = await halfclose(t, ["run", `ws://127.0.0.1:${await listening(t, server)}/logs/monitor`]);
+  t.equal(code, 1, said);
 });
 
 t.test("WebSocket to a gRPC port says that it is another protocol", async (t) => {
