@@ -54,6 +54,22 @@ export function compileCel(
   };
 }
 
+/**
+ * The fields of a variable that an expression can look at; undefined when it cannot be told from its text, as when the variable is used as a whole.
+ * A text in the expression that looks like a use of the variable counts as one.
+ */
+export function fieldsRead(expression: string, variable: string): readonly string[] | undefined {
+  const uses = expression.matchAll(new RegExp(`(?<![\\w.])${variable}\\b(?:\\s*\\.\\s*([A-Za-z_]\\w*)\\b(?!\\s*\\())?`, "g"));
+  const fields = new Set<string>();
+  for (const [, field] of uses) {
+    if (field === undefined || field === "__proto__") {
+      return undefined;
+    }
+    fields.add(field);
+  }
+  return [...fields];
+}
+
 /** The shape of a protobuf message for the type checker; nested messages are not looked into. */
 export function celShapeOf(fields: readonly ProtobufField[]): CelShape {
   const shape: Record<string, string> = {};

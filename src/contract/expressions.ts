@@ -1,6 +1,6 @@
 import type { GrpcBinding } from "../core/contract.js";
 import type { YamlPath, YamlProblem } from "../yaml/document.js";
-import { celShapeOf, compileCel, type CelPredicate, type CelShape } from "./cel.js";
+import { celShapeOf, compileCel, fieldsRead, type CelPredicate, type CelShape } from "./cel.js";
 import type { CompiledRule } from "./match-rules.js";
 import type { ReceiveRules } from "./receive.js";
 import type { ContractFile } from "./schema.js";
@@ -29,7 +29,9 @@ export function compileExpressions(content: ContractFile, grpc: GrpcBinding | un
     expression === undefined ? undefined : compile(expression, { message: messageShape }, path);
   return {
     match: content.match.map((rule, index): CompiledRule =>
-      "cel" in rule ? { cel: compile(rule.cel, { filter: filterShape, entry: entryShape }, ["match", index, "cel"]) } : rule,
+      "cel" in rule
+        ? { cel: compile(rule.cel, { filter: filterShape, entry: entryShape }, ["match", index, "cel"]), reads: fieldsRead(rule.cel, "entry") }
+        : rule,
     ),
     receive: {
       where: overMessage(content.entries.where, ["entries", "where"]),

@@ -1,9 +1,10 @@
 import type { Entry, Message } from "../core/contract.js";
 import { type CelPredicate, toCel } from "./cel.js";
+import { remembered } from "./remembered.js";
 import type { RuleFile } from "./schema.js";
 
-/** A rule of the contract, with its CEL compiled. */
-export type CompiledRule = Exclude<RuleFile, { readonly cel: string }> | { readonly cel: CelPredicate };
+/** A rule of the contract, with its CEL compiled; `reads` are the fields of an entry that it looks at, undefined for all. */
+export type CompiledRule = Exclude<RuleFile, { readonly cel: string }> | { readonly cel: CelPredicate; readonly reads: readonly string[] | undefined };
 
 /** A predicate over entries for one filter message; what can be prepared is prepared, so that judging an entry is a few comparisons. */
 export function compileMatch(rules: readonly CompiledRule[], filter: Message): (entry: Entry) => boolean {
@@ -26,7 +27,10 @@ function compileRule(rule: CompiledRule, filter: Message): ((entry: Entry) => bo
   if ("cel" in rule) {
     // Whatever of it must be converted is so once.
     const converted = toCel(filter);
-    return (entry) => rule.cel({ filter: converted, entry });
+    const { cel, reads } = rule;
+    return reads === undefined
+      ? (entry) => cel({ filter: converted, entry })
+      : remembered((entry) => cel({ filter: converted, entry: partOf(entry, reads) }), reads);
   }
   const wanted = filter[rule.filter];
   if (rule.rule === "ignored" || wanted === undefined || wanted === null || (Array.isArray(wanted) && wanted.length === 0)) {
@@ -91,6 +95,17 @@ function compileRule(rule: CompiledRule, filter: Message): ((entry: Entry) => bo
       };
     }
   }
+}
+
+/** An entry with these fields alone, where it has them: what is not looked at need not be converted. */
+function partOf(entry: Entry, fields: readonly string[]): Entry {
+  const part: Record<string, unknown> = {};
+  for (const field of fields) {
+    if (Object.hasOwn(entry, field)) {
+      part[field] = entry[field];
+    }
+  }
+  return part;
 }
 
 /** One form for values that the encodings write differently: 7, 7n and int64 "7" are equal; a text and a list are not. */

@@ -1,5 +1,5 @@
 import t from "tap";
-import { celShapeOf, compileCel } from "../../src/contract/cel.js";
+import { celShapeOf, compileCel, fieldsRead } from "../../src/contract/cel.js";
 
 function evaluate(expression: string, variables: Readonly<Record<string, unknown>>): boolean {
   const compiled = compileCel(expression, Object.fromEntries(Object.keys(variables).map((name) => [name, undefined])));
@@ -42,5 +42,22 @@ t.test("types and names are checked where they are known", async (t) => {
   ] as const) {
     const compiled = compileCel(expression, { entry });
     t.match(compiled, { problem: { message, at } }, expression);
+  }
+});
+
+t.test("the fields that an expression reads of a variable are known from its text, or all are taken", async (t) => {
+  for (const [expression, fields] of [
+    ["entry.level in filter.levels && entry . source == 'entry.text'", ["level", "source", "text"]],
+    ["has(entry.a.b) && entry.a.size() > 1", ["a"]],
+    ["filter.entry.x == 1 && my_entry.y == 2", []],
+    ["entry.size() > 1", undefined],
+    ['entry["level"] == "x"', undefined],
+    ["entry.?level.hasValue()", undefined],
+    ["[1].exists(entry, entry > 1)", undefined],
+    ["size(entry) == 1 && entry.level == ''", undefined],
+    ["entry.__proto__ == 1", undefined],
+    ["true", []],
+  ] as const) {
+    t.same(fieldsRead(expression, "entry"), fields, expression);
   }
 });

@@ -72,8 +72,9 @@ const rule: fc.Arbitrary<CompiledRule> = fc.oneof(
     cel: fc.constantFrom(
       () => true,
       () => false,
-      (variables: Readonly<Record<string, unknown>>) => Object.keys(variables["entry"] as object).length > 0,
+      (variables: Readonly<Record<string, unknown>>) => (variables["entry"] as Record<string, unknown>)["x"] !== undefined,
     ),
+    reads: fc.constantFrom(undefined, ["x"], ["x", "y"]),
   }),
 );
 
