@@ -205,6 +205,8 @@ export const filterUpdateChecks: readonly Check[] = [
       // Only the last of the burst lets such an entry through: once it comes, all 1,000 have been read.
       await session.effect(conversation, last, { unless: [a, b], since: 0 });
       const since = conversation.arrivals.length;
+      // One that was put aside, to be checked or looked up, would come into force after the last.
+      await session.settle(100);
       for (const old of [a, b]) {
         const outside = session.supply.draft([old], [last]);
         if (outside !== undefined && session.supply.producer.kind === "ready") {
@@ -351,7 +353,7 @@ export const filterUpdateChecks: readonly Check[] = [
     exchange: ["C → S  A, then broad, then A …", "S → C  sequence strictly increasing"],
     causes: {
       any: "Sends run concurrently: one task per entry, or one per filter.",
-      Node: "`Promise.all` over sends, or a `send` that is not awaited behind one that is.",
+      Node: "`Promise.all` over sends, or a `send` that is not awaited behind one that is; long entries take another way than short ones.",
       Java: "Entries are dispatched to a thread pool before they are sent.",
     },
     dependsOn: ["first-filter/takes-effect"],
@@ -363,7 +365,7 @@ export const filterUpdateChecks: readonly Check[] = [
       }
       const conversation = await session.flowing(broad);
       for (let round = 0; round < 6; round++) {
-        const writing = session.supply.produce([a], [], 50);
+        const writing = round % 3 === 0 ? writeUnequal(session, a, 50) : session.supply.produce([a], [], 50);
         await conversation.send(round % 2 === 0 ? a : broad);
         const produced = await writing;
         if (produced.kind === "produced") {
@@ -387,12 +389,40 @@ async function writtenMeanwhile(session: Session, conversation: Conversation, fi
   if (session.contract.updating(filter, filter, 2).length > 1) {
     return session.supply.produce([filter], [], 10);
   }
-  const writing = session.supply.produce([filter], [], 1000);
-  for (let n = 0; n < 40 && conversation.end === undefined; n++) {
-    await conversation.send(filter);
-    await session.until(() => undefined, 1, { quiet: true });
+  const tokens: string[] = [];
+  for (let n = 0; n < 4 && conversation.end === undefined; n++) {
+    let inLog = false;
+    const writing = session.supply.produce([filter], [], 100).finally(() => {
+      inLog = true;
+    });
+    // They leave one by one, some hundredths of a millisecond apart, until the entries have been on their way for a while.
+    for (let last = false, turn = 0; !last && turn < 10 && conversation.end === undefined; turn++) {
+      last = inLog;
+      await Promise.all(Array.from({ length: 20 }, () => conversation.send(filter)));
+    }
+    const produced = await writing;
+    if (produced.kind === "unavailable") {
+      return produced;
+    }
+    tokens.push(...produced.tokens);
   }
-  return writing;
+  return { kind: "produced", tokens };
+}
+
+/** Writes a batch, long entries among short ones where the contract has a token field: what is compressed, split or prepared apart is overtaken by what is not. */
+async function writeUnequal(session: Session, filter: Filter, count: number): Promise<Produced> {
+  const field = session.contract.entries.token;
+  const drafts = Array.from({ length: count }, () => session.supply.draft([filter], [])).filter((draft) => draft !== undefined);
+  if (field === undefined || drafts.length < count) {
+    return session.supply.produce([filter], [], count);
+  }
+  const more = [0, 300, 0, 3000, 0];
+  const padding = (n: number): number => (n === count >> 1 ? 20_000 : (more[n % more.length] ?? 0));
+  const written = await session.supply.write(
+    drafts.map((draft, n) => (padding(n) === 0 ? draft : { ...draft, [field]: `${draft[field] ?? ""} ${"x".repeat(padding(n))}` })),
+  );
+  // A producer may have a limit of its own.
+  return written.kind === "produced" ? written : session.supply.produce([filter], [], count);
 }
 
 /** Writes entries for B under A, then sends B; with a backlog, while the reader pauses. A backlog is a warning only: what was queued when the filter came may be judged late. */

@@ -1,6 +1,6 @@
 import { later, neighbours, type Fault } from "./fault.js";
 import { matches, type Filter } from "./filter.js";
-import { levels, type Encoded, type LogEntry } from "./log-entry.js";
+import { levels, LogEntry, type Encoded } from "./log-entry.js";
 import type { Subscription } from "./subscription.js";
 
 /** Faults in what an update does, and when. They bite on both transports. */
@@ -246,6 +246,39 @@ export const updateFaults = {
         },
       };
     },
+  },
+  "matched-when-sent": {
+    sentence: "Entries are queued as they are and matched when they are sent: a new filter reaches back into what waits (Go: the match in the send loop).",
+    seam: "entry, send",
+    caughtBy: ["flow-control/updates-read-while-blocked", "filter-updates/no-reach-back"],
+    stream: () => (stream) => ({
+      entry: (entry, step) => (stream.filter === undefined ? step(entry) : stream.enqueue(entry)),
+      send: (message, step) => {
+        if (stream.filter === undefined || !(message instanceof LogEntry) || stream.lets(stream.filter, message)) step(message);
+      },
+    }),
+  },
+  "older-update-wins": {
+    sentence: "A filter that takes longer to check comes into force after one that was sent later (Node: an async check for each message).",
+    seam: "filter",
+    caughtBy: ["filter-updates/burst-last-wins"],
+    stream: () => (stream) => ({
+      filter: (filter, step) => {
+        if (filter.sources === undefined) step(filter);
+        else later(15, () => (stream.over ? undefined : step(filter)));
+      },
+    }),
+  },
+  "long-entries-overtaken": {
+    sentence: "Long entries are compressed apart, and short ones that were written after them overtake them (Node: Promise.all over sends).",
+    seam: "send",
+    caughtBy: ["filter-updates/order-kept"],
+    stream: () => (stream) => ({
+      send: (message, step) => {
+        if (message.json.length < 16 * 1024) step(message);
+        else setImmediate(() => (stream.over ? undefined : step(message)));
+      },
+    }),
   },
   "repeated-filter-unsubscribes": {
     sentence: "A filter that is sent twice before its first entry is taken back: the second one toggles the subscription.",
