@@ -40,10 +40,13 @@ export interface PlantedCounts {
   readonly staleHard: number;
 }
 
-/** When a filter arrived, and when the server put it in force: microseconds since the Unix epoch. */
+/** What became of a filter: microseconds since the Unix epoch. */
 export interface AppliedFilter {
   readonly receivedMicros: number;
+  /** When it was put in force. */
   readonly appliedMicros: number;
+  /** When the first entry that it, and not the filter before it, lets through was taken to be sent; absent when none was. */
+  readonly shownMicros?: number;
 }
 
 export interface PlantedStream extends PlantedCounts {
@@ -62,8 +65,9 @@ type Counts = { -readonly [Count in keyof PlantedCounts]: number };
 
 interface StreamRecord extends Counts {
   readonly transport: Transport;
-  readonly applied: AppliedFilter[];
+  readonly applied: Writable<AppliedFilter>[];
 }
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 const KEPT = 10_000;
 
@@ -84,7 +88,7 @@ export class Planted {
   }
 
   record(): PlantedRecord {
-    const streams = this.#streams.map((stream) => ({ ...stream, applied: [...stream.applied] }));
+    const streams = this.#streams.map((stream) => ({ ...stream, applied: stream.applied.map((filter) => ({ ...filter })) }));
     return { total: { ...this.#total }, streams };
   }
 
@@ -109,7 +113,7 @@ export class Planted {
         damaging(this.#options, add),
         holdingBack(this.#options.backlog ?? 0),
         this.#limitingEntries(stream),
-        recording(record, received, add),
+        recording(stream, record, received, add),
       ].reduce(composeSeams);
     };
   }
@@ -166,13 +170,26 @@ function stamped(filter: Filter, received: WeakMap<Filter, number>): Filter {
   return filter;
 }
 
-function recording(record: StreamRecord, received: WeakMap<Filter, number>, add: Add): StreamSeams {
+function recording(stream: Subscription, record: StreamRecord, received: WeakMap<Filter, number>, add: Add): StreamSeams {
+  /** In force, and not seen in an entry. */
+  let unseen: { readonly applied: Writable<AppliedFilter>; readonly before: Filter | undefined } | undefined;
   return {
     filter: (filter, step) => {
+      const before = stream.filter;
       step(filter);
       const appliedMicros = wallMicros();
-      record.applied.push({ receivedMicros: received.get(filter) ?? appliedMicros, appliedMicros });
+      const applied = { receivedMicros: received.get(filter) ?? appliedMicros, appliedMicros };
+      record.applied.push(applied);
       if (record.applied.length > KEPT) record.applied.shift();
+      unseen = { applied, before };
+    },
+    entry: (entry, step) => {
+      const { filter } = stream;
+      if (unseen !== undefined && filter !== undefined && stream.lets(filter, entry) && !(unseen.before !== undefined && stream.lets(unseen.before, entry))) {
+        unseen.applied.shownMicros = wallMicros();
+        unseen = undefined;
+      }
+      step(entry);
     },
     send: (message, step) => {
       add("sent");
