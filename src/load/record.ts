@@ -230,7 +230,7 @@ function remarksOf(options: RecordOptions, measurement: Measurement): string[] {
     remarks.push(`delivery-lag compares the target's clock with this machine's: between two machines it holds their offset too.`);
   }
   if (measurement.counts["negative-lag"] > 0) {
-    remarks.push(`${measurement.counts["negative-lag"]} entries arrived before their own time: the clocks differ; they count as 0.`);
+    remarks.push(`Entries that arrived before their own time, since the clocks differ: ${measurement.counts["negative-lag"]}; they count as 0.`);
   }
   if (shares.length > 0 && shares.every((share) => share.endedEarly)) {
     remarks.push("Every stream ended before the time was up; see errors.");
