@@ -55,6 +55,7 @@ export const firstFilterChecks: readonly Check[] = [
     async run(session) {
       const conversation = await session.open({ filter: session.role("broad") });
       await session.effect(conversation, session.role("broad"), { since: 0 });
+      await requireAck(session, conversation);
       const { disjoint } = session.contract.roles;
       if (disjoint !== undefined) {
         const narrow = await session.open({ filter: disjoint[0] });
@@ -404,4 +405,15 @@ function refusals(session: Session): readonly number[] {
   return session.transport === "grpc"
     ? [3, 9, 11, ...invalid.flatMap(({ grpcStatuses }) => grpcStatuses)]
     : [1003, 1007, 1008, ...invalid.flatMap(({ wsCodes }) => wsCodes)];
+}
+
+/** Fails unless the filter is acked within the bound, where the contract says that filters are. */
+async function requireAck(session: Session, conversation: Conversation): Promise<void> {
+  if (session.contract.semantics.takesEffect !== "ack") {
+    return;
+  }
+  const acked = await session.until(() => (conversation.acks > 0 || conversation.end !== undefined ? true : undefined), session.bounds.applyMs);
+  if (acked === undefined) {
+    fail(`an ack of the filter within ${session.bounds.applyMs} ms`, "none, although its entries came");
+  }
 }

@@ -163,12 +163,20 @@ export function alternating(session: Session, a: Filter, b: Filter, count: numbe
  * @returns the first entry that only `after` lets through, or undefined when none came.
  */
 export function requireAStarBStar(conversation: Conversation, before: Filter, after: Filter, from = 0): Arrival | undefined {
+  const acked = ackOf(conversation, after);
   let first: Arrival | undefined;
   for (const arrival of conversation.arrivals.slice(from)) {
     const old = before.matches(arrival.entry);
     const fresh = after.matches(arrival.entry);
     if (fresh && !old) {
       first ??= arrival;
+    } else if (!fresh && old && arrival.index >= acked) {
+      conversation.accuse(arrival, `came after the ack of "${after.name}", matches only "${before.name}"`);
+      fail(
+        `after the ack of the filter "${after.name}", no entry that only "${before.name}" lets through`,
+        `arrival #${arrival.index + 1}, ${arrival.index - acked + 1} after the ack, matches only "${before.name}": ${JSON.stringify(arrival.entry)}`,
+        rootsOfWrongEntry(conversation.filters, arrival.entry),
+      );
     } else if (!fresh && old && first !== undefined) {
       conversation.accuse(arrival, `matches only the old filter "${before.name}"`);
       fail(
@@ -186,4 +194,10 @@ export function requireAStarBStar(conversation: Conversation, before: Filter, af
     }
   }
   return first;
+}
+
+/** Index of the first arrival after the ack of the filter sent last; Infinity where acks tell nothing of filters, or it is another that was sent last. */
+function ackOf(conversation: Conversation, filter: Filter): number {
+  const number = conversation.filters.length;
+  return conversation.filters[number - 1] === filter && number > 1 ? (conversation.ackedAfter(number) ?? Infinity) : Infinity;
 }

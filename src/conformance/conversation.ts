@@ -41,6 +41,8 @@ export interface Conversation {
   /** Messages that are no entry and nothing that the contract knows, or bytes that do not decode. */
   readonly violations: readonly string[];
   readonly acks: number;
+  /** How many entries had come when the filter sent as the `number`th (from 1) was acked; undefined when it was not, acks say nothing of filters, or there are more of them. */
+  ackedAfter(number: number): number | undefined;
   readonly rejections: number;
   readonly openedAtMicros: number | undefined;
   readonly headers: Readonly<Record<string, string>> | undefined;
@@ -72,7 +74,8 @@ export function createConversation(
 ): { conversation: Conversation; attach(stream: MonitorStream): void; hear(event: StreamEvent): void } {
   const arrivals: Arrival[] = [];
   const violations: string[] = [];
-  let acks = 0;
+  /** For each ack how many entries had come. */
+  const acks: number[] = [];
   let rejections = 0;
   let receivedBytes = 0;
   let overfull = false;
@@ -147,7 +150,10 @@ export function createConversation(
         }
         return;
       case "ack":
-        acks += 1;
+        // More of them are no acks of filters, and a server may send them for ever.
+        if (acks.length <= filters.length) {
+          acks.push(arrivals.length);
+        }
         host.record({ stream: label, direction: "received", what: `ack ${received.name}` }, atMicros);
         return;
       case "rejection":
@@ -172,8 +178,9 @@ export function createConversation(
     arrivals,
     violations,
     get acks() {
-      return acks;
+      return acks.length;
     },
+    ackedAfter: (number) => (contract.semantics.takesEffect !== "ack" || acks.length > filters.length ? undefined : acks[number - 1]),
     get rejections() {
       return rejections;
     },

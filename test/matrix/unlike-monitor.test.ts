@@ -53,3 +53,16 @@ t.test("a merged filter shows without a text in the entries", async (t) => {
   t.equal(report.checks.find(({ id }) => id === "filter-updates/takes-effect")?.status, "passed");
   t.equal(report.checks.find(({ id }) => id === "filter-updates/replaces-not-merges")?.status, "failed");
 });
+
+t.test("an ack that comes before its effect, or not at all, is held against it", async (t) => {
+  const early = await judge(t, { wrapped: true, texts: true, acks: "early" });
+  t.match(
+    early.checks.find(({ id }) => id === "filter-updates/no-old-after-new"),
+    { status: "failed", actual: /after the ack/ },
+  );
+  const never = await judge(t, { wrapped: true, texts: true, acks: "never" });
+  t.match(
+    never.checks.find(({ id }) => id === "first-filter/takes-effect"),
+    { status: "failed", expected: /an ack of the filter/ },
+  );
+});

@@ -10,6 +10,8 @@ export interface UnlikeMonitorOptions {
   readonly texts: boolean;
   /** Rooms of later filters are added to those of the first. */
   readonly merges?: boolean;
+  /** Commands are acked before they have an effect, or not at all. */
+  readonly acks?: "early" | "never";
 }
 
 export interface UnlikeMonitor {
@@ -63,7 +65,7 @@ export async function startUnlikeMonitor(options: UnlikeMonitorOptions): Promise
   });
   const upgrades = new WebSocketServer({ server, path: "/feed", maxPayload: 4096 });
   upgrades.on("connection", (socket) => {
-    const member = options.wrapped ? wrappedMember(socket) : plainMember(socket, options.merges === true);
+    const member = options.wrapped ? wrappedMember(socket, options.acks) : plainMember(socket, options.merges === true);
     members.add(member);
     socket.on("message", (data: Buffer) => member.hear(data.toString()));
     socket.on("close", () => members.delete(member));
@@ -106,7 +108,7 @@ function plainMember(socket: WebSocket, merges: boolean): { offer(event: RoomEve
   };
 }
 
-function wrappedMember(socket: WebSocket): { offer(event: RoomEvent): void; hear(text: string): void } {
+function wrappedMember(socket: WebSocket, acks: UnlikeMonitorOptions["acks"]): { offer(event: RoomEvent): void; hear(text: string): void } {
   const say = (message: object): void => socket.send(JSON.stringify(message));
   let wanted: Wanted | undefined;
   let batch: RoomEvent[] = [];
@@ -138,8 +140,14 @@ function wrappedMember(socket: WebSocket): { offer(event: RoomEvent): void; hear
         say({ kind: "error" });
       } else {
         flush();
-        wanted = command;
-        say({ kind: "subscribed" });
+        if (acks === "early") {
+          setTimeout(() => (wanted = command), 60);
+        } else {
+          wanted = command;
+        }
+        if (acks !== "never") {
+          say({ kind: "subscribed" });
+        }
       }
     },
   };
