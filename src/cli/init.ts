@@ -34,7 +34,7 @@ export const init = defineCommand({
   usage: "<url..>",
   about:
     "Looks at a monitor, asks it for its types by gRPC reflection, watches its entries for a moment, and writes a contract and a config file to start from.",
-  examples: [["halfclose init grpc://localhost:50051 ws://localhost:8080/logs/monitor", "then look at monitor.yaml, and run halfclose"]],
+  examples: [["halfclose init grpc://localhost:50051 ws://localhost:8080/logs/monitor", "then look at monitor.yaml, and: halfclose run"]],
   options,
   arity: [0, 2],
   run: (invocation) => performInit(invocation),
@@ -62,7 +62,7 @@ async function performInit(invocation: Invocation<typeof options>): Promise<numb
   await loadContract(contractFile, { folder: console.workingDirectory });
   console.out(
     `${contractFile}: ${grpc === undefined ? "WebSocket" : grpc.method}, ${entries.length === 0 ? "no entry came for an empty filter" : `guessed from ${entries.length} entries`}; look at what it says of filters and rules\n` +
-      `${configFile}: names the target, so that halfclose alone runs it\n`,
+      `${configFile}: names the target, so that halfclose run needs no more\n`,
   );
   return 0;
 }

@@ -30,9 +30,8 @@ export function proposeContract(observed: Observations): string {
   const samples = proposeSamples(rules, observed);
   const sequence = fields.find((field) => isSequence(field, observed.entries));
   const time = fields.find((field) => isTime(field, observed.entries));
-  const required = fields.filter(
-    (field) => observed.entries.length > 0 && observed.entries.every((entry) => entry[field] !== undefined && entry[field] !== "" && entry[field] !== null),
-  );
+  const required = fields.filter((field) => observed.entries.length > 0 && observed.entries.every((entry) => says(entry[field])));
+  const unruled = (observed.grpc?.filterFields ?? []).map(({ name }) => name).filter((name) => !rules.some((rule) => rule.filter === name));
   const flow = (value: unknown): string => stringify(value, { collectionStyle: "flow", lineWidth: 0 }).trim();
   const lines = [
     `name: ${observed.name}`,
@@ -51,6 +50,7 @@ export function proposeContract(observed: Observations): string {
     "",
     "# When a filter lets an entry through: guessed from the names of the fields, so look at each.",
     ...(rules.length === 0 ? ["match: []"] : ["match:", ...rules.map((rule) => `  - ${flow(rule)}`)]),
+    ...(unruled.length === 0 ? [] : [`# Nothing was guessed for ${unruled.join(", ")}: say it by a rule, or by CEL.`]),
     "",
     "entries:",
     ...(sequence === undefined ? ["  # sequence: the field that strictly increases over the whole log, if there is one"] : [`  sequence: ${sequence}`]),
@@ -109,8 +109,11 @@ function proposeSamples(
   filters["first"] = sample(first);
   filters["second"] = sample(second);
   roles["disjoint"] = ["first", "second"];
-  if (typeof first === "string") {
-    filters["nothing"] = sample("no-such-value");
+  const text = rules.find((one) => ["one-of", "equals", "prefix", "contains"].includes(one.rule) && typeof first === "string" && isText(one.filter, grpc));
+  if (text !== undefined) {
+    filters["nothing"] = {
+      [text.filter]: grpc?.filterFields.find(({ name }) => name === text.filter)?.repeated === true ? ["no-such-value"] : "no-such-value",
+    };
     roles["silent"] = "nothing";
   }
   const level = rules.find((one) => one.rule === "at-least" && one.order !== undefined);
@@ -119,6 +122,16 @@ function proposeSamples(
     roles["overlap"] = ["upper", "first"];
   }
   return { filters, roles };
+}
+
+/** Whether a filter's field takes any text: a value of an enumeration must be one that there is. */
+function isText(filter: string, grpc: MonitorCandidate | undefined): boolean {
+  return grpc?.filterFields.find(({ name }) => name === filter)?.type === "string";
+}
+
+/** Whether a value tells something: what is a default in protobuf may be left out of JSON. */
+function says(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== "" && value !== false && value !== 0 && !(Array.isArray(value) && value.length === 0);
 }
 
 /** The values of a field that come most often, the commonest first; at most one in two entries may differ. */

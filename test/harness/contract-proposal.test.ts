@@ -37,6 +37,23 @@ t.test("fields whose names match become rules, seen values become filters with p
   t.end();
 });
 
+t.test("values of an enumeration are those seen, a default is not required, and what was not guessed is named", (t) => {
+  const enumerated: ProtobufField = { name: "stage", number: 1, type: "enum", repeated: false };
+  const flag: ProtobufField = { name: "failed_only", number: 3, type: "bool", repeated: false };
+  const jobs = {
+    method: "ci.Jobs/Tail",
+    filterFields: [enumerated, field("branch_prefix"), flag],
+    entryFields: [enumerated, field("branch"), { ...flag, name: "failed" }],
+  };
+  const seen = Array.from({ length: 10 }, (_, index) => ({ stage: index % 2 === 0 ? "BUILD" : "TEST", branch: "main", failed: index === 3 }));
+  const text = proposeContract({ name: "ci", grpc: jobs, webSocketPath: undefined, entries: seen });
+  const content = validateYaml(parseYaml(text, "monitor.yaml", "contract"), contractSchema);
+  t.match(content.filters, { first: { stage: "BUILD" }, nothing: { branch_prefix: "no-such-value" } });
+  t.same(content.entries.required, ["stage", "branch"]);
+  t.match(text, /Nothing was guessed for failed_only/);
+  t.end();
+});
+
 t.test("without entries the contract is valid all the same", (t) => {
   const text = proposeContract({ name: "logger", grpc, webSocketPath: undefined, entries: [] });
   t.doesNotThrow(() => validateYaml(parseYaml(text, "monitor.yaml", "contract"), contractSchema));
