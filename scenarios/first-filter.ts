@@ -125,10 +125,7 @@ export const firstFilterChecks: readonly Check[] = [
     dependsOn: ["first-filter/takes-effect"],
     async run(session) {
       const variants = variantsOf(session);
-      if (variants.length === 0) {
-        unproven("match rules from which entries at the edges of a filter can be made");
-      }
-      let refused = "";
+      let refused = "no match rule has any";
       let proved = 0;
       for (const variant of variants) {
         const conversation = await flowingUnlessRefused(session, variant.filter);
@@ -157,7 +154,8 @@ export const firstFilterChecks: readonly Check[] = [
         proved += 1;
         conversation.cancel();
       }
-      await requireWholeTexts(session);
+      proved += (await requireWholeTexts(session)) ? 1 : 0;
+      proved += (await requireBurst(session)) ? 1 : 0;
       if (proved === 0) {
         unproven(`filters and entries at the edges of the match rules: ${refused}`);
       }
@@ -325,24 +323,26 @@ function requireSilence(count: number, end: string | undefined, accuse: () => vo
  * Writes one long batch whose texts are mostly of characters of several bytes: wherever a buffer ends on their way, it is likely to be within
  * one of them.
  */
-async function requireWholeTexts(session: Session): Promise<void> {
+async function requireWholeTexts(session: Session): Promise<boolean> {
   const broad = session.role("broad");
   const field = session.contract.entries.token;
   if (field === undefined) {
-    return;
+    return false;
   }
   const drafts: EntryDraft[] = [];
   for (let n = 0; n < 120; n++) {
     const draft = session.supply.draft([broad], []);
     if (draft === undefined) {
-      return;
+      return false;
     }
     drafts.push({ ...draft, [field]: `${draft[field] ?? ""} ${"x".repeat(n % 9)}${"☃é😀".repeat(200)}` });
   }
   const conversation = await session.flowing(broad);
   const produced = await session.supply.write(drafts);
   if (produced.kind === "unavailable") {
-    unproven(produced.reason);
+    // How long a text may be is the server's to say.
+    conversation.cancel();
+    return false;
   }
   await session.barrier(conversation);
   const came = new Set(conversation.arrivals.map((arrival) => arrival.token));
@@ -355,6 +355,49 @@ async function requireWholeTexts(session: Session): Promise<void> {
     );
   }
   conversation.cancel();
+  return true;
+}
+
+/** Requests that write at the same time, and entries of each. */
+const burstWriters = 16;
+const burstEach = 20;
+
+/**
+ * Writes many entries side by side, as fast as the producer takes them: where a server gathers entries into one message, a message is full.
+ * @returns whether anything was proved; the order is that of the server.
+ */
+async function requireBurst(session: Session): Promise<boolean> {
+  if (session.contract.producer.kind === "command") {
+    // A process an entry is no burst.
+    return false;
+  }
+  const broad = session.role("broad");
+  const conversation = await session.flowing(broad);
+  const written = await Promise.all(Array.from({ length: burstWriters }, () => session.supply.produce([broad], [], burstEach)));
+  const tokens = written.flatMap((one) => (one.kind === "produced" ? one.tokens : []));
+  await session.barrier(conversation);
+  const came = new Map<string, number>();
+  let counted = 0;
+  const all = (): true | undefined => {
+    for (; counted < conversation.arrivals.length; counted++) {
+      const token = conversation.arrivals[counted]?.token ?? "";
+      came.set(token, (came.get(token) ?? 0) + 1);
+    }
+    return tokens.every((token) => came.has(token)) ? true : undefined;
+  };
+  // Their order among each other is another check's matter.
+  await session.until(all, session.bounds.applyMs);
+  const wrong = tokens.filter((token) => came.get(token) !== 1);
+  if (wrong.length > 0) {
+    const lost = wrong.filter((token) => !came.has(token)).length;
+    fail(
+      `each of ${tokens.length} entries that are written side by side, once`,
+      lost > 0 ? `${lost} did not come, although a later one did` : `${wrong.length} came more than once`,
+      rootsOfNoEntry,
+    );
+  }
+  conversation.cancel();
+  return tokens.length > 0;
 }
 
 /** Writes entries that match each other filter but not this one: what a wrong predicate would let through. */
@@ -368,15 +411,16 @@ async function writeNearMisses(session: Session, filter: Filter): Promise<void> 
 }
 
 /** Writes the entries of a variant; where the producer refuses them together, each by itself. @returns those that it took */
-async function writeWhatIsTaken(session: Session, variant: Variant): Promise<Variant["drafts"]> {
+async function writeWhatIsTaken(session: Session, variant: Variant): Promise<readonly (Variant["drafts"][number] & { readonly token: string | undefined })[]> {
   const together = await session.supply.write(variant.drafts.map(({ draft }) => draft));
   if (together.kind === "produced") {
-    return variant.drafts;
+    return variant.drafts.map((one, index) => ({ ...one, token: together.tokens[index] }));
   }
-  const taken: Variant["drafts"][number][] = [];
+  const taken: (Variant["drafts"][number] & { readonly token: string | undefined })[] = [];
   for (const one of variant.drafts) {
-    if ((await session.supply.write([one.draft])).kind === "produced") {
-      taken.push(one);
+    const alone = await session.supply.write([one.draft]);
+    if (alone.kind === "produced") {
+      taken.push({ ...one, token: alone.tokens[0] });
     }
   }
   return taken;

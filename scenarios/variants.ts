@@ -5,7 +5,7 @@ import type { Contract, Entry, EntryDraft, Filter, MatchRule, Message } from "..
 /** A filter made from the contract's rules, and entries at its edges. */
 export interface Variant {
   readonly filter: Filter;
-  readonly drafts: readonly { readonly draft: EntryDraft; readonly token: string; readonly matches: boolean }[];
+  readonly drafts: readonly { readonly draft: EntryDraft; readonly matches: boolean }[];
 }
 
 /** Strings that real logs hold and that careless code mistreats; none is empty. */
@@ -16,13 +16,13 @@ export function variantsOf(session: Session): readonly Variant[] {
   const { contract, supply } = session;
   const base = supply.producer.kind === "ready" ? supply.draft([], []) : undefined;
   const token = contract.entries.token;
-  if (base === undefined || token === undefined || contract.matchRules === undefined) {
+  if (base === undefined) {
     return [];
   }
-  return contract.matchRules.flatMap((rule) => variantsOfRule(contract, rule, base, token));
+  return (contract.edgeRules ?? []).flatMap((rule) => variantsOfRule(contract, rule, base, token));
 }
 
-function variantsOfRule(contract: Contract, rule: MatchRule, base: EntryDraft, token: string): Variant[] {
+function variantsOfRule(contract: Contract, rule: MatchRule, base: EntryDraft, token: string | undefined): Variant[] {
   if (rule.entry !== token && base[rule.entry] === undefined) {
     return [];
   }
@@ -47,7 +47,11 @@ function variantsOfRule(contract: Contract, rule: MatchRule, base: EntryDraft, t
     }
     case "at-least":
     case "at-most":
-      return (rule.order ?? []).map((bound) => make({ [rule.filter]: bound }, rule.order ?? []));
+      if (rule.order === undefined) {
+        const bounds = samples.filter((value) => typeof value === "number").filter((value) => Number.isSafeInteger(value));
+        return [...new Set(bounds)].map((bound) => make({ [rule.filter]: bound }, [bound - 1, bound, bound + 1].map(String)));
+      }
+      return rule.order.map((bound) => make({ [rule.filter]: bound }, rule.order ?? []));
     case "equals":
       return odd.slice(0, 5).map((text) => make({ [rule.filter]: text }, odd));
     case "contains":
@@ -69,15 +73,17 @@ function isText(contract: Contract, rule: MatchRule): boolean {
 
 function draftWith(options: {
   readonly base: EntryDraft;
-  readonly token: string;
+  readonly token: string | undefined;
   readonly field: string;
   readonly value: string;
   readonly filter: Filter;
 }): Variant["drafts"][number] {
   const { base, token, field, value, filter } = options;
-  const fresh = freshToken();
-  const text = field === token ? `${value} ${fresh}` : fresh;
-  const draft: EntryDraft = { ...base, [field]: value, [token]: text };
+  const draft: EntryDraft = {
+    ...base,
+    [field]: value,
+    ...(token === undefined ? {} : { [token]: field === token ? `${value} ${freshToken()}` : freshToken() }),
+  };
   const entry: Entry = draft;
-  return { draft, token: text, matches: filter.matches(entry) };
+  return { draft, matches: filter.matches(entry) };
 }

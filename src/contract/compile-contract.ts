@@ -26,7 +26,7 @@ import { createJsonCodec } from "./json-codec.js";
 import { createProtobufCodec, protobufFieldsOf, UnencodableError } from "./protobuf-codec.js";
 import { compileReceive, isPlain } from "./receive.js";
 import { compileRoles } from "./roles.js";
-import type { ContractFile } from "./schema.js";
+import type { ContractFile, RuleFile } from "./schema.js";
 import { fillTemplate } from "./templates.js";
 import { checkNames } from "./check-names.js";
 
@@ -99,6 +99,7 @@ export function compileContract(draft: ContractDraft): Contract {
       content.entries.each === undefined &&
       content.entries.fields === undefined,
     matchRules: isPlain(receive) ? compiledReaderRules(content) : undefined,
+    edgeRules: content.match.flatMap((rule) => readerRule(rule) ?? []),
     filter: (message) => makeFilter(JSON.stringify(message), [message]),
     prelude: content.prelude.map((message) => fillTemplate(message, { namespace })),
     opening,
@@ -280,16 +281,17 @@ function probeRule(content: ContractFile): ProbeRule {
 
 /** The rules in the form that compiled readers know; undefined where one of them needs more than that. */
 function compiledReaderRules(content: ContractFile): readonly MatchRule[] | undefined {
-  const rules: MatchRule[] = [];
-  for (const rule of content.match) {
-    if ("cel" in rule || rule.rule === "range" || rule.rule === "topic") {
-      return undefined;
-    }
-    if (rule.rule !== "ignored") {
-      rules.push("order" in rule ? { ...rule, order: rule.order } : (rule as MatchRule));
-    }
+  const constraining = content.match.filter((rule) => "cel" in rule || rule.rule !== "ignored");
+  const rules = constraining.flatMap((rule) => readerRule(rule) ?? []);
+  return rules.length === constraining.length ? rules : undefined;
+}
+
+/** A rule that compares one field with one field; undefined for any other. */
+function readerRule(rule: RuleFile): MatchRule | undefined {
+  if ("cel" in rule || rule.rule === "range" || rule.rule === "topic" || rule.rule === "ignored") {
+    return undefined;
   }
-  return rules;
+  return "order" in rule ? { ...rule, order: rule.order } : (rule as MatchRule);
 }
 
 /** Fields whose types JSON entries are held to: those of the protobuf entry, where an entry is a whole message. */

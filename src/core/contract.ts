@@ -200,6 +200,8 @@ export interface Contract {
   readonly everyMessageIsAnEntry?: boolean;
   /** How each match rule reads fields, for compiled readers; undefined where a rule needs more, or a message is more than one entry. */
   readonly matchRules: readonly MatchRule[] | undefined;
+  /** The match rules from whose values filters and entries at their edges can be made, whatever an entry looks like on its way; none: empty or absent. */
+  readonly edgeRules?: readonly MatchRule[];
   /** A filter from one message that no name stands for. */
   filter(message: Message): Filter;
   /** Sent before the first filter. */

@@ -10,6 +10,8 @@ export interface UnlikeMonitorOptions {
   readonly texts: boolean;
   /** Rooms of later filters are added to those of the first. */
   readonly merges?: boolean;
+  /** Of many events in one message the last is lost. */
+  readonly losesLast?: boolean;
   /** Commands are acked before they have an effect, or not at all. */
   readonly acks?: "early" | "never";
 }
@@ -65,7 +67,7 @@ export async function startUnlikeMonitor(options: UnlikeMonitorOptions): Promise
   });
   const upgrades = new WebSocketServer({ server, path: "/feed", maxPayload: 4096 });
   upgrades.on("connection", (socket) => {
-    const member = options.wrapped ? wrappedMember(socket, options.acks) : plainMember(socket, options.merges === true);
+    const member = options.wrapped ? wrappedMember(socket, options) : plainMember(socket, options.merges === true);
     members.add(member);
     socket.on("message", (data: Buffer) => member.hear(data.toString()));
     socket.on("close", () => members.delete(member));
@@ -108,7 +110,7 @@ function plainMember(socket: WebSocket, merges: boolean): { offer(event: RoomEve
   };
 }
 
-function wrappedMember(socket: WebSocket, acks: UnlikeMonitorOptions["acks"]): { offer(event: RoomEvent): void; hear(text: string): void } {
+function wrappedMember(socket: WebSocket, { acks, losesLast }: UnlikeMonitorOptions): { offer(event: RoomEvent): void; hear(text: string): void } {
   const say = (message: object): void => socket.send(JSON.stringify(message));
   let wanted: Wanted | undefined;
   let batch: RoomEvent[] = [];
@@ -117,7 +119,7 @@ function wrappedMember(socket: WebSocket, acks: UnlikeMonitorOptions["acks"]): {
     clearTimeout(timer);
     timer = undefined;
     if (batch.length > 0) {
-      say({ kind: "events", items: batch });
+      say({ kind: "events", items: losesLast === true && batch.length > 5 ? batch.slice(0, -1) : batch });
       batch = [];
     }
   };
