@@ -29,6 +29,7 @@ import { compileRoles } from "./roles.js";
 import type { ContractFile, RuleFile } from "./schema.js";
 import { fillTemplate } from "./templates.js";
 import { checkNames } from "./check-names.js";
+import { checkPaths } from "./check-paths.js";
 
 /** A contract file that is read and checked, with what was found beside it. */
 export interface ContractDraft {
@@ -49,6 +50,9 @@ export function compileContract(draft: ContractDraft): Contract {
   const websocket = webSocketBinding(draft, problems);
   const expressions = compileExpressions(content, grpc, problems);
   checkNames(content, grpc, problems);
+  if (draft.types !== "reflection" && draft.types.monitor !== undefined) {
+    checkPaths(content, draft.types.monitor.response, problems);
+  }
   refuse(document, problems);
 
   const producer = producerRule(draft);

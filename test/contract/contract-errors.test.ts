@@ -131,6 +131,14 @@ const mistakes: readonly (readonly [title: string, from: string, to: string, pla
     /An entry has no field "sauce"\. Did you mean "source"/,
   ],
   [
+    "a path that the message type does not have",
+    "entries: { sequence: seq,",
+    "entries: { fields: { seq: seq, source: { path: sourze } }, sequence: seq,",
+    "c.yaml:9:48",
+    /The message p\.E has no field "sourze"\. Did you mean "source"/,
+  ],
+  ["a list that the message type does not have", "entries: { sequence: seq,", "entries: { each: lines, sequence: seq,", "c.yaml:9:18", /has no field "lines"/],
+  [
     "a template reference that means nothing",
     "{ source: a }",
     "{ source: $name }",
