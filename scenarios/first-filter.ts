@@ -130,7 +130,7 @@ export const firstFilterChecks: readonly Check[] = [
       for (const variant of variants) {
         const conversation = await flowingUnlessRefused(session, variant.filter);
         if (conversation === undefined) {
-          refused = `the server takes ${JSON.stringify(variant.filter.messages.at(-1))} for an invalid filter`;
+          refused = `no entry can be made for ${JSON.stringify(variant.filter.messages.at(-1))}, or the server takes it for an invalid filter`;
           continue;
         }
         const written = await writeWhatIsTaken(session, variant);
@@ -426,8 +426,14 @@ async function writeWhatIsTaken(session: Session, variant: Variant): Promise<rea
   return taken;
 }
 
-/** A stream on which a filter that no sample names is in effect; undefined when the server refuses such a filter: what may stand in a field is its own to say. */
+/**
+ * A stream on which a filter that no sample names is in effect; undefined when the server refuses such a filter, because what may stand in a field
+ * is its own to say, and when no entry can be made that would show its effect.
+ */
 async function flowingUnlessRefused(session: Session, filter: Filter): Promise<Conversation | undefined> {
+  if (session.supply.lacks([filter], []) !== undefined) {
+    return undefined;
+  }
   const conversation = await session.open();
   try {
     await conversation.send(filter);
