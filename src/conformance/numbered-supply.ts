@@ -1,9 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { numberToken, type Contract, type EntryDraft } from "../core/contract.js";
 import type { DraftProducer, Produced, Supply } from "./supply.js";
-
-/** Greatest number of entries whose time of writing is known. */
-const keptNumbers = 100_000;
+import { createWritingTimes } from "./writing-times.js";
 
 /** Why entries of this contract cannot be told from others once they were written, when the producer's answer for one was `outcome`; undefined when they can. */
 export function whyNotTold(contract: Contract, outcome: object): string | undefined {
@@ -26,7 +24,7 @@ export function createNumberedSupply(contract: Contract, producer: DraftProducer
   if (contract.entries.token !== undefined || producer === undefined || supply.producer.kind !== "ready") {
     return supply;
   }
-  const written = new Map<string, number>();
+  const written = createWritingTimes();
   const write = async (drafts: readonly EntryDraft[]): Promise<Produced> => {
     const nowMs = performance.now();
     const outcome = await producer.produce(drafts);
@@ -38,21 +36,13 @@ export function createNumberedSupply(contract: Contract, producer: DraftProducer
       return { kind: "unavailable", reason: `the producer's answer does not number each of ${drafts.length} entries (producer.sequences)` };
     }
     const tokens = numbers.map(numberToken);
-    for (const token of tokens) {
-      written.set(token, nowMs);
-    }
-    for (const oldest of written.keys()) {
-      if (written.size <= keptNumbers) {
-        break;
-      }
-      written.delete(oldest);
-    }
+    written.note(tokens, nowMs);
     return { kind: "produced", tokens };
   };
   return {
     ...supply,
     write,
-    writtenAtMs: (token) => written.get(token),
+    writtenAtMs: (token) => written.atMs(token),
     async produce(yes, no, count = 1) {
       const draft = supply.draft(yes, no);
       // What cannot be made is said by the supply itself.

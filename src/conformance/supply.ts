@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { performance } from "node:perf_hooks";
 import type { Contract, Entry, EntryDraft, Filter } from "../core/contract.js";
+import { createWritingTimes } from "./writing-times.js";
 
 /** What came of asking for entries. */
 export type Produced =
@@ -29,14 +30,11 @@ export interface Supply {
   write(drafts: readonly EntryDraft[]): Promise<Produced>;
   /** One draft with a fresh token, to be put in order with others before `write`. */
   draft(yes: readonly Filter[], no: readonly Filter[]): EntryDraft | undefined;
-  /** `performance.now()` at which the entry with this token was handed to the producer; undefined for entries that this run did not make. */
+  /** `performance.now()` at which the entry with this token was handed to the producer; undefined for those whose time is not kept, and for what this run did not make. */
   writtenAtMs(token: string): number | undefined;
   /** Why no such entry can be expected, or undefined when one can. */
   lacks(yes: readonly Filter[], no: readonly Filter[]): string | undefined;
 }
-
-/** Greatest number of entries whose time of writing is known. */
-const keptTokens = 100_000;
 
 const runMark = randomBytes(5).toString("hex");
 let made = 0;
@@ -57,7 +55,7 @@ export function createSupply(options: {
   const { contract, producer, state, background, backgroundPerSecond } = options;
   const tokenField = contract.entries.token;
 
-  const written = new Map<string, number>();
+  const written = createWritingTimes();
   // Solving is a search; the same few questions are asked thousands of times.
   const solved = new Map<string, EntryDraft | undefined>();
   const solve = (yes: readonly Filter[], no: readonly Filter[]): EntryDraft | undefined => {
@@ -86,11 +84,7 @@ export function createSupply(options: {
       return { kind: "unavailable", reason: state.kind === "missing" ? state.reason : "no producer" };
     }
     const tokens = drafts.map((made) => (tokenField === undefined ? "" : (made[tokenField] ?? "")));
-    const nowMs = performance.now();
-    for (const token of tokens) {
-      written.set(token, nowMs);
-    }
-    forgetOldest(written);
+    written.note(tokens, performance.now());
     const outcome = await producer.produce(drafts);
     if (outcome.kind !== "produced") {
       return { kind: "unavailable", reason: outcome.reason };
@@ -104,7 +98,7 @@ export function createSupply(options: {
     backgroundPerSecond,
     draft,
     write,
-    writtenAtMs: (token) => written.get(token),
+    writtenAtMs: (token) => written.atMs(token),
     async produce(yes, no, count = 1) {
       const drafts: EntryDraft[] = [];
       for (let i = 0; i < count; i++) {
@@ -130,16 +124,6 @@ export function createSupply(options: {
       return `an entry that matches ${names(yes)}${no.length === 0 ? "" : ` but not ${names(no)}`}: ${state.kind === "missing" ? state.reason : "there is no producer"}, and none comes by itself`;
     },
   };
-}
-
-/** Entries that are long past tell nothing about how far the server is behind. */
-function forgetOldest(written: Map<string, number>): void {
-  for (const token of written.keys()) {
-    if (written.size <= keptTokens) {
-      return;
-    }
-    written.delete(token);
-  }
 }
 
 function names(filters: readonly Filter[]): string {

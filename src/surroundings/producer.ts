@@ -3,7 +3,7 @@ import type { TlsOptions } from "../core/target.js";
 import { runCommand } from "./command.js";
 import { callOn, type GrpcAddress, openClient } from "./grpc-unary.js";
 import { createHttpClient, HttpFailure, type HttpClient } from "./http-client.js";
-import { fillJson, fillText, placeholdersIn, placeholderValues, quoteForShell } from "./templates.js";
+import { fillJson, fillText, jsonFiller, placeholdersIn, placeholderValues, quoteForShell } from "./templates.js";
 
 /** What came of writing entries. `unavailable`: this server has no such producer; `failed`: it has, and did not do it. */
 export type ProduceOutcome =
@@ -127,9 +127,10 @@ function requestsOf(rule: Extract<ProducerRule, { kind: "http" }>): (values: rea
   const json = parseJson(rule.body);
   const pathOf = (one: Readonly<Record<string, string>>): string => fillText(rule.path, one, encodeURIComponent);
   if (!Array.isArray(json) || placeholdersIn(rule.path)) {
-    return (values) =>
-      values.map((one) => ({ path: pathOf(one), text: json === undefined ? fillText(rule.body, one) : JSON.stringify(fillJson(json, one)), count: 1 }));
+    const fill = jsonFiller(json);
+    return (values) => values.map((one) => ({ path: pathOf(one), text: json === undefined ? fillText(rule.body, one) : JSON.stringify(fill(one)), count: 1 }));
   }
+  const fillers = json.map(jsonFiller);
   return (values) => {
     const requests: ProducerRequest[] = [];
     let parts: string[] = [];
@@ -142,7 +143,7 @@ function requestsOf(rule: Extract<ProducerRule, { kind: "http" }>): (values: rea
       bytes = 0;
     };
     for (const one of values) {
-      const elements = json.map((element) => JSON.stringify(fillJson(element, one)));
+      const elements = fillers.map((fill) => JSON.stringify(fill(one)));
       const added = elements.reduce((sum, element) => sum + Buffer.byteLength(element) + 1, 0);
       if (parts.length >= mostInOneRequest || bytes + added > longestBodyBytes) {
         flush();

@@ -9,6 +9,7 @@ export function placeholderValues(draft: EntryDraft, rules: EntryRules): Readonl
 }
 
 const placeholder = /\{([A-Za-z_][\w.-]*)(?::(number|base64))?\}/g;
+const wholePlaceholder = /^\{([A-Za-z_][\w.-]*)\}$/;
 const wholeNumber = /^\{([A-Za-z_][\w.-]*):number\}$/;
 
 /** Fills `{name}` in a text, and `{name:base64}` with the value's base64; `quote` says how a value is written there. A placeholder without a value is left as it is: it may be literal. */
@@ -26,20 +27,39 @@ export function placeholdersIn(template: string): boolean {
 
 /** Fills `{name}` in all texts of a JSON value; a text that is `{name:number}` becomes a number. */
 export function fillJson(template: unknown, values: Readonly<Record<string, string>>): unknown {
+  return jsonFiller(template)(values);
+}
+
+/** The same for many values: what the template asks for is found out once. */
+export function jsonFiller(template: unknown): (values: Readonly<Record<string, string>>) => unknown {
   if (typeof template === "string") {
-    const numeric = values[wholeNumber.exec(template)?.[1] ?? ""];
-    if (numeric !== undefined && Number.isFinite(Number(numeric))) {
-      return Number(numeric);
-    }
-    return fillText(template, values);
+    return textFiller(template);
   }
   if (Array.isArray(template)) {
-    return template.map((inner) => fillJson(inner, values));
+    const fillers = template.map(jsonFiller);
+    return (values) => fillers.map((fill) => fill(values));
   }
   if (typeof template === "object" && template !== null) {
-    return Object.fromEntries(Object.entries(template).map(([key, inner]) => [key, fillJson(inner, values)]));
+    const fillers = Object.entries(template).map(([key, inner]) => [key, jsonFiller(inner)] as const);
+    return (values) => Object.fromEntries(fillers.map(([key, fill]) => [key, fill(values)]));
   }
-  return template;
+  return () => template;
+}
+
+function textFiller(template: string): (values: Readonly<Record<string, string>>) => unknown {
+  if (!placeholdersIn(template)) {
+    return () => template;
+  }
+  const [, number] = wholeNumber.exec(template) ?? [];
+  const [, name] = wholePlaceholder.exec(template) ?? [];
+  return (values) => {
+    const wanted = number ?? name;
+    const value = wanted !== undefined && Object.hasOwn(values, wanted) ? values[wanted] : undefined;
+    if (value !== undefined && number === undefined) {
+      return value;
+    }
+    return value !== undefined && Number.isFinite(Number(value)) ? Number(value) : fillText(template, values);
+  };
 }
 
 /** A value as one word of a POSIX shell. */
