@@ -4,7 +4,7 @@ import { awaitNotOk, awaitStatus, describeGrpcEnd, filterBytes, filterMessage, o
 import type { Session } from "../src/conformance/session.js";
 import { awaitRefusal, filterPayload, openWebSocket, type CloseSeen, type WebSocketExchange } from "../src/conformance/websocket-exchange.js";
 import type { InvalidFilter } from "../src/core/contract.js";
-import { fail, notApplicable, unproven, warn } from "../src/core/verdict.js";
+import { fail, notApplicable, unproven, warn, VerdictSignal } from "../src/core/verdict.js";
 import { encodeMessage } from "../src/wire/grpc-messages.js";
 import { grpcStatusName } from "../src/wire/grpc-status.js";
 import { opcodes, type FrameToSend } from "../src/wire/websocket-frames.js";
@@ -100,16 +100,27 @@ export const badInputChecks: readonly Check[] = [
       const { conversation } = exchange;
       await exchange.connection.sendFrame({ opcode: opcodes.binary, payload: filterPayload(session, a) });
       // Either answer will do: whichever comes first decides.
-      await session.effect(conversation, a, { since: 0 }).catch((thrown: unknown) => {
-        const { end } = conversation;
-        if (end === undefined) {
-          fail("entries by the filter, or a refusal", "the frame was ignored: nothing came, and the stream is open");
+      const otherwise = await session.effect(conversation, a, { since: 0 }).then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      );
+      if (otherwise === undefined) {
+        return;
+      }
+      if (otherwise instanceof VerdictSignal && otherwise.verdict.status === "unproven") {
+        // Where no entries are to be expected, only a refusal can tell.
+        await session.until(() => conversation.end, session.bounds.applyMs, { quiet: true });
+        if (conversation.end === undefined) {
+          throw otherwise;
         }
-        if (end.kind === "completed") {
-          fail("entries by the filter, or a refusal", describeEnd(end));
-        }
-        return thrown;
-      });
+      }
+      const { end } = conversation;
+      if (end === undefined) {
+        fail("entries by the filter, or a refusal", "the frame was ignored: nothing came, and the stream is open");
+      }
+      if (end.kind === "completed") {
+        fail("entries by the filter, or a refusal", describeEnd(end));
+      }
     },
   },
   {
