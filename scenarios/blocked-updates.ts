@@ -1,6 +1,6 @@
 import type { Arrival, Conversation } from "../src/conformance/conversation.js";
 import type { Session } from "../src/conformance/session.js";
-import { floodBlocked } from "./entry-floods.js";
+import { floodUnordered } from "./entry-floods.js";
 import { alternating, requireAStarBStar } from "./observations.js";
 
 /** What a reader saw when it read on. */
@@ -25,7 +25,7 @@ export async function writtenUnderOld(session: Session, sizes: readonly number[]
   let flooded = 0;
   for (const [index, reader] of readers.entries()) {
     const size = sizes[index] ?? 0;
-    await floodBlocked(session, a, b, { bytes: size - flooded, forMs: 1500 });
+    await floodUnordered(session, a, b, { bytes: size - flooded, forMs: 1500 });
     flooded = size;
     const before = await session.supply.produce([b], [a], 8);
     updated.push({

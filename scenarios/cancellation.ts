@@ -291,7 +291,7 @@ export const cancellationChecks: readonly Check[] = [
               await session.effect(exchange.conversation, filter, { since: 0 });
             }
           }
-          await session.settle(40);
+          await session.settle(20);
           session.note(`${how} ${state}`);
           if (how === "FIN") {
             exchange.connection.endTcp();

@@ -24,6 +24,12 @@ export async function floodBlocked(session: Session, filter: Filter, not: Filter
   return tokens;
 }
 
+/** The same for whom their order does not matter: two requests are under way at once. */
+export async function floodUnordered(session: Session, filter: Filter, not: Filter, flood: Flood): Promise<string[]> {
+  const half = { ...flood, bytes: flood.bytes / 2 };
+  return (await Promise.all([floodBlocked(session, filter, not, half), floodBlocked(session, filter, not, half)])).flat();
+}
+
 /** The same, batch by batch. */
 export async function* blocks(session: Session, filter: Filter, not: Filter, flood: Flood): AsyncGenerator<string[]> {
   const field = session.contract.entries.token;

@@ -9,7 +9,7 @@ import type { Filter } from "../src/core/contract.js";
 import { fail, notApplicable, unproven, warn } from "../src/core/verdict.js";
 import { FRAME } from "../src/wire/http2-frames.js";
 import { writtenUnderOld } from "./blocked-updates.js";
-import { blocks, floodBlocked, floodEntryBytes } from "./entry-floods.js";
+import { blocks, floodBlocked, floodUnordered, floodEntryBytes } from "./entry-floods.js";
 import { arrivalOf, requireInOrder, requireTokensInOrder } from "./observations.js";
 
 /** A WebSocket's sends go into the sockets' buffers until those are full: on Linux 4 MiB of the sender's, less as a rule, and what the reader's window was. */
@@ -159,7 +159,7 @@ export const flowControlChecks: readonly Check[] = [
       const growth = async (): Promise<readonly [more: number, written: number]> => {
         const before = await rss(session);
         const written =
-          (await floodBlocked(session, a, b, { bytes: 6 * 1024 * 1024 })).length * (session.contract.entries.token === undefined ? 0 : floodEntryBytes);
+          (await floodUnordered(session, a, b, { bytes: 6 * 1024 * 1024 })).length * (session.contract.entries.token === undefined ? 0 : floodEntryBytes);
         await session.settle(100);
         return [(await rss(session)) - before, written];
       };
@@ -368,7 +368,7 @@ export const flowControlChecks: readonly Check[] = [
       const [a, b] = session.role("disjoint");
       const conversation = await session.flowing(a);
       conversation.pause();
-      await floodBlocked(session, a, b, { bytes: 768 * 1024 });
+      await floodUnordered(session, a, b, { bytes: 768 * 1024 });
       await conversation.halfClose();
       await session.settle(150);
       conversation.resume();

@@ -10,8 +10,8 @@ import { createNumberedSupply, whyNotTold } from "./numbered-supply.js";
 import { createSupply, type DraftProducer, type Supply } from "./supply.js";
 import { createWaiter, outcomeOf } from "./wait.js";
 
-/** How long the entries that come by themselves are watched, after the first. */
-const watchedMs = 250;
+/** How long the entries that come by themselves are watched, after the first; where there is a producer, little depends on them. */
+const lookMs = { alone: 250, besideProducer: 100 } as const;
 
 /**
  * Opens one stream on each target before anything is judged: who does not answer here is unreachable, not non-conforming.
@@ -36,9 +36,9 @@ export async function preflight(options: {
     if (target === undefined || driver === undefined || broad === undefined) {
       return nothingSeen;
     }
-    const at = { contract, target, driver, watch };
+    const at = { contract, target, driver, watch, watchedMs: lookMs.alone };
     if (first.kind === "ready") {
-      return look({ ...at, filters: [broad], applyMs: 400 });
+      return look({ ...at, filters: [broad], applyMs: 400, watchedMs: lookMs.besideProducer });
     }
     // All that there is to judge by is what comes by itself: a server that loses its first filter, or this one, must not pass for a quiet one.
     const [other = broad] = contract.roles.disjoint ?? [];
@@ -108,8 +108,9 @@ async function look(options: {
   readonly filters: readonly Filter[];
   readonly watch: LoopWatch;
   readonly applyMs: number;
+  readonly watchedMs: number;
 }): Promise<Seen> {
-  const { contract, target, driver, filters, watch, applyMs } = options;
+  const { contract, target, driver, filters, watch, applyMs, watchedMs } = options;
   const waiter = createWaiter(watch);
   const { conversation, attach, hear } = createConversation({ contract, record: () => undefined, poke: () => waiter.poke() }, "preflight");
   const connection = await driver.connect(target, { timeoutMs: 5000 });
