@@ -11,33 +11,60 @@ interface Waiting {
   note(what: string): void;
 }
 
+/** Entries under way. */
+export interface Sentinels {
+  stop(): void;
+  /** Why the producer made none, when it made none: what did not come says nothing then. */
+  readonly refused: string | undefined;
+}
+
 /**
  * Makes entries that all of `yes` and none of `no` let through, one every 60 ms until stopped: a filter takes effect at a time that nobody announces.
  * @param written hears the token of each once it is in the log.
  */
-export function sentinels(session: Waiting, yes: readonly Filter[], no: readonly Filter[], written?: (token: string) => void): () => void {
+export function sentinels(session: Waiting, yes: readonly Filter[], no: readonly Filter[], written?: (token: string) => void): Sentinels {
   if (session.supply.producer.kind !== "ready") {
-    return () => undefined;
+    return { stop: () => undefined, refused: undefined };
   }
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
+  let made = 0;
+  let reason: string | undefined;
+  const refuse = (text: string): void => {
+    if (reason === undefined) {
+      session.note(`no entry made: ${text}`);
+    }
+    reason = text;
+  };
   const next = async (): Promise<void> => {
     const produced = await session.supply.produce(yes, no);
     if (produced.kind === "produced") {
+      made += 1;
       for (const token of produced.tokens) {
         written?.(token);
       }
       session.waiter.poke();
+    } else {
+      refuse(produced.reason);
     }
-    if (!stopped && produced.kind === "produced") {
-      timer = setTimeout(() => void next(), everyMs);
-    } else if (!stopped && produced.kind === "unavailable") {
-      session.note(`no entry made: ${produced.reason}`);
+    again();
+  };
+  const again = (): void => {
+    if (!stopped) {
+      timer = setTimeout(begin, everyMs);
     }
   };
-  void next().catch((thrown: unknown) => session.note(`no entry made: ${messageOf(thrown)}`));
-  return () => {
-    stopped = true;
-    clearTimeout(timer);
+  const begin = (): void => {
+    next().catch((thrown: unknown) => refuse(messageOf(thrown)));
+  };
+  begin();
+  return {
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+    },
+    get refused() {
+      return made === 0 ? reason : undefined;
+    },
   };
 }

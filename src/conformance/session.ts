@@ -273,7 +273,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
         unproven(lacked);
       }
       let cursor = since;
-      const stop = sentinels(session, [filter], unless);
+      const entries = sentinels(session, [filter], unless);
       const found = await session
         .until(() => {
           for (; cursor < conversation.arrivals.length; cursor++) {
@@ -284,15 +284,18 @@ export function createSession(context: RunContext, transport: Transport, seed: n
           }
           return conversation.end === undefined ? undefined : "ended";
         }, boundMs)
-        .finally(stop);
+        .finally(() => entries.stop());
       if (found === undefined || found === "ended") {
         const others = conversation.arrivals.length - since;
         const expected = `an entry that matches "${filter.name}"${unless.length === 0 ? "" : ` and not "${unless.map((other) => other.name).join('", "')}"`} within ${boundMs} ms of the filter`;
         if (conversation.end !== undefined) {
           fail(expected, `the stream ended: ${describeEnd(conversation.end)}`, [basis, ...rootsOfEnd]);
         }
+        if (entries.refused !== undefined) {
+          unproven(`an entry that matches "${filter.name}": ${entries.refused}`);
+        }
         const roots = unless.length === 0 ? rootsOfNoEntry : rootsOfNoUpdate(others > 0);
-        fail(expected, others === 0 ? "no entry at all" : `none; ${others} other ${others === 1 ? "entry" : "entries"} came`, roots);
+        fail(expected, describeOthers(others, conversation.violations), roots);
       }
       return found;
     },
@@ -311,7 +314,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
       }
       // Any one of several will do: whether none is lost is the question of other checks.
       const written = new Set<string>();
-      const stop = sentinels(session, [filter], [], (token) => written.add(token));
+      const entries = sentinels(session, [filter], [], (token) => written.add(token));
       let cursor = since;
       return awaitArrival(
         session,
@@ -328,7 +331,8 @@ export function createSession(context: RunContext, transport: Transport, seed: n
           return undefined;
         },
         `an entry written after the filter "${filter.name}" was in effect, within ${context.bounds.applyMs} ms`,
-      ).finally(stop);
+        () => entries.refused,
+      ).finally(() => entries.stop());
     },
     async ends(conversation, boundMs = context.bounds.endMs) {
       const end = await session.until(() => conversation.end, shortened("eof/while-idle", boundMs));
@@ -387,9 +391,29 @@ export function createSession(context: RunContext, transport: Transport, seed: n
   };
 }
 
-async function awaitArrival(session: Session, conversation: Conversation, find: () => Arrival | undefined, expected: string): Promise<Arrival> {
+/** What came in place of an entry that was due. */
+function describeOthers(entries: number, violations: readonly string[]): string {
+  const [first] = violations;
+  if (entries > 0) {
+    return `none; ${entries} other ${entries === 1 ? "entry" : "entries"} came`;
+  }
+  return first === undefined ? "no entry at all" : `no entry; what came is none of the contract's (${violations.length} in all), first: ${first}`;
+}
+
+/** @param refused says why no such entry was made, when none was. */
+async function awaitArrival(
+  session: Session,
+  conversation: Conversation,
+  find: () => Arrival | undefined,
+  expected: string,
+  refused: () => string | undefined = () => undefined,
+): Promise<Arrival> {
   const found = await session.until(() => find() ?? (conversation.end === undefined ? undefined : ("ended" as const)), session.bounds.applyMs);
   if (found === undefined || found === "ended") {
+    const reason = refused();
+    if (reason !== undefined && conversation.end === undefined) {
+      unproven(`${expected}: ${reason}`);
+    }
     fail(
       expected,
       conversation.end === undefined ? "it did not come" : `the stream ended: ${describeEnd(conversation.end)}`,

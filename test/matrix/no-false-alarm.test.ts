@@ -70,6 +70,19 @@ t.test("a server without a producer that loses its first filter does not pass fo
   }
 });
 
+t.test("a reader that stalls the others is found out by its window where there is no producer", async (t) => {
+  const server = await startReferenceServer({ rate: 200, faults: ["slow-reader-stalls-all"] });
+  t.teardown(() => server.kill());
+  const { checks: records } = await runConformance({
+    urls: [server.urls.grpc],
+    httpUrl: "http://127.0.0.1:1",
+    headers: [],
+    seed: 1,
+    select: { ids: ["flow-control/slow-reader-harms-no-other"] },
+  });
+  t.match(records, [{ status: "failed", actual: /^they stopped after/ }]);
+});
+
 t.test("every check is proved by a fault, and every fault names checks that exist", async (t) => {
   const ids = new Set<string>(checks.map((check) => check.id));
   const caught = new Set(Object.values(faults as Record<string, Fault>).flatMap((fault) => fault.caughtBy));
