@@ -199,7 +199,9 @@ function doubtAbout({ check }: Task, outcome: Outcome, bounds: Bounds): string |
     return `${at}, while the harness's own loop was late by ${Math.round(outcome.lateMs)} ms`;
   }
   const accompanied = check.exclusive !== true && check.last !== true;
-  if (accompanied && (outcome.behindMs ?? 0) >= bounds.applyMs / 4) {
+  // What came and was wrong is wrong however late it came.
+  const waitedInVain = (outcome.session?.waiter.inVain.waitedMs ?? 0) > 0;
+  if (accompanied && waitedInVain && (outcome.behindMs ?? 0) >= bounds.applyMs / 4) {
     return `${at}, while the server was ${Math.round(outcome.behindMs ?? 0)} ms behind with entries that the run itself wrote`;
   }
   return undefined;
