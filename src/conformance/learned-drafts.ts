@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import type { Contract, Entry, EntryDraft, Filter, LearnedDrafts } from "../core/contract.js";
 import type { DraftProducer } from "./supply.js";
 
@@ -7,6 +8,8 @@ const keptValues = 12;
 const mostTrials = 60;
 /** Refusals after which a producer that took nothing yet is left alone. */
 const mostRefusals = 12;
+/** Nobody waits longer than that for a run to begin because a producer takes its time. */
+const longestMs = 2000;
 
 /**
  * Finds out which entries the producer takes. Where the contract does not state values they are guesses, from filters (also invalid ones) and from
@@ -24,8 +27,10 @@ export async function learnDrafts(
   const first: readonly Filter[] = broad === undefined ? [] : [broad];
   let takesAny = false;
   let trials = 0;
+  const untilMs = performance.now() + longestMs;
+  const mayTry = (): boolean => trials < (takesAny ? mostTrials : mostRefusals) && performance.now() < untilMs;
   for (const [yes, no] of questions(contract, first)) {
-    for (let draft = learned.draft(yes, no); draft !== undefined && trials < (takesAny ? mostTrials : mostRefusals); draft = learned.draft(yes, no)) {
+    for (let draft = learned.draft(yes, no); draft !== undefined && mayTry(); draft = learned.draft(yes, no)) {
       if (learner.isKnown(draft, contract.entries.token)) {
         break;
       }

@@ -13,6 +13,9 @@ import { createWaiter, outcomeOf } from "./wait.js";
 /** How long the entries that come by themselves are watched, after the first; where there is a producer, little depends on them. */
 const lookMs = { alone: 250, besideProducer: 100 } as const;
 
+/** A failure that took longer is none of the entry's values. */
+const slowAnswerMs = 1000;
+
 /**
  * Opens one stream on each target before anything is judged: who does not answer here is unreachable, not non-conforming.
  * Says also where entries will come from.
@@ -84,13 +87,15 @@ async function producerState(options: Parameters<typeof preflight>[0]): Promise<
   if (draft === undefined) {
     return { kind: "missing", reason: "the contract gives no way to make an entry" };
   }
+  const startMs = performance.now();
   const outcome = await producer.produce([draft]);
+  const answered = performance.now() - startMs < slowAnswerMs;
   const reason = outcome.kind === "produced" ? whyNotTold(contract, outcome) : outcome.reason;
   // Where the path names something, "not found" may be said of that.
   const inPath = contract.producer.kind === "http" && contract.producer.path.includes("{");
   return reason === undefined
     ? { kind: "ready" }
-    : { kind: "missing", reason, refused: outcome.kind === "failed" || (outcome.kind === "unavailable" && inPath) };
+    : { kind: "missing", reason, refused: answered && (outcome.kind === "failed" || (outcome.kind === "unavailable" && inPath)) };
 }
 
 /** What came by itself. */

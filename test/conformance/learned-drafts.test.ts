@@ -78,3 +78,15 @@ t.test("a producer that takes nothing is soon left alone", async (t) => {
   t.notOk(learned.takesAny);
   t.ok(producer.asked.length <= 12);
 });
+
+t.test("a producer that takes its time does not hold up the run", async (t) => {
+  const producer = taking(() => false);
+  const slow = {
+    produce: async (drafts: readonly EntryDraft[]) => {
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      return producer.produce(drafts);
+    },
+  };
+  await learnDrafts(contract, slow, []);
+  t.ok(producer.asked.length > 0 && producer.asked.length <= 3, `asked ${producer.asked.length} times`);
+});
