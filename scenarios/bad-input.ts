@@ -8,6 +8,7 @@ import { fail, notApplicable, unproven, warn, VerdictSignal } from "../src/core/
 import { encodeMessage } from "../src/wire/grpc-messages.js";
 import { grpcStatusName } from "../src/wire/grpc-status.js";
 import { opcodes, type FrameToSend } from "../src/wire/websocket-frames.js";
+import { thrownBy } from "./observations.js";
 import { sizedFilter } from "./sizes.js";
 
 const ws = ["ws"] as const;
@@ -100,10 +101,7 @@ export const badInputChecks: readonly Check[] = [
       const { conversation } = exchange;
       await exchange.connection.sendFrame({ opcode: opcodes.binary, payload: filterPayload(session, a) });
       // Either answer will do: whichever comes first decides.
-      const otherwise = await session.effect(conversation, a, { since: 0 }).then(
-        () => undefined,
-        (thrown: unknown) => thrown,
-      );
+      const otherwise = await thrownBy(session.effect(conversation, a, { since: 0 }));
       if (otherwise === undefined) {
         return;
       }

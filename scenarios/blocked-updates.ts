@@ -1,7 +1,7 @@
 import type { Arrival, Conversation } from "../src/conformance/conversation.js";
 import type { Session } from "../src/conformance/session.js";
 import { floodUnordered } from "./entry-floods.js";
-import { alternating, requireAStarBStar } from "./observations.js";
+import { alternating, requireAStarBStar, thrownBy } from "./observations.js";
 
 /** What a reader saw when it read on. */
 export interface AfterPause {
@@ -32,10 +32,7 @@ export async function writtenUnderOld(session: Session, sizes: readonly number[]
       reader,
       before: new Set(before.kind === "produced" ? before.tokens : []),
       since: reader.arrivals.length,
-      sending: reader.send(b).then(
-        () => undefined,
-        (thrown: unknown) => thrown,
-      ),
+      sending: thrownBy(reader.send(b)),
     });
   }
   await session.until(() => undefined, afterMs, { quiet: true });
@@ -51,13 +48,7 @@ export async function writtenUnderOld(session: Session, sizes: readonly number[]
       // What was queued before an overflow still comes, perhaps with entries of the update in it: the end shows behind them.
       const slow =
         unsent ??
-        (await session
-          .effect(reader, b, { unless: [a], since, boundMs: session.bounds.applyMs * 3 })
-          .then(() => session.barrier(reader, b))
-          .then(
-            () => undefined,
-            (thrown: unknown) => thrown,
-          ));
+        (await thrownBy(session.effect(reader, b, { unless: [a], since, boundMs: session.bounds.applyMs * 3 }).then(() => session.barrier(reader, b))));
       if (slow !== undefined) {
         // An end in the middle of a backlog may reach a reader that paused as a mere reset.
         if (reader.end !== undefined && reader.end.kind !== "completed" && session.contract.semantics.overflow === "end") {

@@ -130,6 +130,14 @@ export async function flowOf(session: Session, conversation: Conversation, filte
   return tokens;
 }
 
+/** What a promise rejects with; undefined when it resolves. */
+export function thrownBy(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+}
+
 /** Awaits the arrival of the entry with the token; undefined after the bound or when the stream ended without it. */
 export async function arrivalOf(session: Session, conversation: Conversation, token: string, boundMs = session.bounds.applyMs): Promise<Arrival | undefined> {
   let cursor = 0;

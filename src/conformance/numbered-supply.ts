@@ -1,10 +1,10 @@
 import { performance } from "node:perf_hooks";
 import { numberToken, type Contract, type EntryDraft } from "../core/contract.js";
-import type { DraftProducer, Produced, Supply } from "./supply.js";
+import type { DraftProducer, DraftsProduced, Produced, Supply } from "./supply.js";
 import { createWritingTimes } from "./writing-times.js";
 
 /** Why entries of this contract cannot be told from others once they were written, when the producer's answer for one was `outcome`; undefined when they can. */
-export function whyNotTold(contract: Contract, outcome: object): string | undefined {
+export function whyNotTold(contract: Contract, outcome: DraftsProduced): string | undefined {
   if (contract.entries.token !== undefined || numbersIn(outcome, 1) !== undefined) {
     return undefined;
   }
@@ -52,7 +52,6 @@ export function createNumberedSupply(contract: Contract, producer: DraftProducer
 }
 
 /** The numbers in a producer's outcome, one an entry; undefined where it does not have as many. */
-function numbersIn(outcome: object, count: number): readonly number[] | undefined {
-  const numbers: unknown = "numbers" in outcome ? outcome.numbers : undefined;
-  return Array.isArray(numbers) && numbers.length === count ? (numbers as readonly number[]) : undefined;
+function numbersIn({ numbers }: DraftsProduced, count: number): readonly number[] | undefined {
+  return numbers?.length === count ? numbers : undefined;
 }

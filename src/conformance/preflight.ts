@@ -134,7 +134,7 @@ async function look(options: {
     refuseIfNotServed(contract, target, conversation);
     if (conversation.arrivals.length === 0) {
       stream.cancel();
-      return { entries: [], perSecond: 0 };
+      return nothingSeen;
     }
     const from = conversation.arrivals.length;
     const fromMs = performance.now();

@@ -9,11 +9,17 @@ export type Produced =
   /** The contract gives no way to make such an entry, or the producer is not there. */
   | { readonly kind: "unavailable"; readonly reason: string };
 
+/** `numbers`: the number of each entry, in order, where the producer's answers tell them all. */
+export interface DraftsProduced {
+  readonly kind: "produced";
+  readonly numbers?: readonly number[];
+}
+
 /** The part of a producer that the checks use; `produce` resolves once the entries are in the log. */
 export interface DraftProducer {
   produce(
     drafts: readonly EntryDraft[],
-  ): Promise<{ readonly kind: "produced" } | { readonly kind: "unavailable"; readonly reason: string } | { readonly kind: "failed"; readonly reason: string }>;
+  ): Promise<DraftsProduced | { readonly kind: "unavailable"; readonly reason: string } | { readonly kind: "failed"; readonly reason: string }>;
 }
 
 /** Where entries come from during a run: made on demand, or those that come by themselves. */
