@@ -11,6 +11,10 @@ const entrySchema = z.strictObject({
   transport: z.enum(transports).optional().describe("Absent: both."),
   reason: z.string().min(1).describe("Why it fails, and why that is accepted."),
   sometimes: z.boolean().default(false).describe("It fails by a race: passing is not held against the entry. Default false."),
+  consequences: z
+    .boolean()
+    .default(false)
+    .describe("What the run reports as a consequence of this check, while it fails, is known to fail too; passing is not held against it. Default false."),
   message: z.string().min(1).optional().describe('Part of the text after "actual", or /a regular expression/; absent: any.'),
 });
 
@@ -84,13 +88,32 @@ export function judgeKnownFailing(
     }
     return record;
   });
+  const withKnownRoots = judged.map((record) => consequenceOfKnown(record, judged, known));
   if (entries.length > 0 && stale.length === 0) {
     return {
-      records: judged,
+      records: withKnownRoots,
       gates: [{ name: "known-failing", status: "passed", detail: `${entries.length} ${entries.length === 1 ? "entry" : "entries"}, none out of date` }],
     };
   }
-  return { records: judged, gates: stale };
+  return { records: withKnownRoots, gates: stale };
+}
+
+/** A failure without an entry of its own, whose root is known to fail and whose entry there vouches for consequences; else the record as it is. */
+function consequenceOfKnown(
+  record: CheckRecord,
+  records: readonly CheckRecord[],
+  known: readonly { readonly entry: KnownFailure; readonly fits: (id: string) => boolean }[],
+): CheckRecord {
+  const root = records.find(({ id, transport, status }) => id === record.consequenceOf && transport === record.transport && status === "known-failing");
+  if (root === undefined || (record.status !== "failed" && record.status !== "warned")) {
+    return record;
+  }
+  const about = (id: string) => known.filter(({ entry, fits }) => fits(id) && (entry.transport ?? record.transport) === record.transport);
+  // Whoever said how it fails wants to hear that it fails otherwise.
+  if (about(record.id).length > 0 || !about(root.id).some(({ entry }) => entry.consequences)) {
+    return record;
+  }
+  return { ...record, status: "known-failing", reason: `a consequence of ${root.id}: ${root.reason ?? ""}` };
 }
 
 /** A known-failing file of what failed; entries of the file before keep their reasons. */

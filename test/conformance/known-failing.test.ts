@@ -104,3 +104,24 @@ t.test("a file that was written foretells the same failures, whatever their numb
   ]);
   t.end();
 });
+
+t.test("an entry may vouch for the consequences of its check", (t) => {
+  const entries = "- { check: first-filter/takes-effect, transport: grpc, reason: it loses some, consequences: true }";
+  const root = record("first-filter/takes-effect", "failed", "none came");
+  const consequence = { ...record("eof/while-idle", "failed", "nothing"), consequenceOf: "first-filter/takes-effect" };
+
+  t.match(judgeKnownFailing([root, consequence], known(entries), ids), {
+    records: [{ status: "known-failing" }, { status: "known-failing", reason: "a consequence of first-filter/takes-effect: it loses some", actual: "nothing" }],
+    gates: [{ status: "passed" }],
+  });
+  for (const [name, records, text] of [
+    ["not when the check itself passed", [record("first-filter/takes-effect", "passed"), consequence], entries],
+    ["not over the other transport", [root, { ...consequence, transport: "ws" as const }], entries],
+    ["not what is no consequence of it", [root, record("eof/while-idle", "failed", "nothing")], entries],
+    ["not without being asked to", [root, consequence], entries.replace("consequences: true", "consequences: false")],
+    ["not what has an entry that says otherwise", [root, consequence], `${entries}\n- { check: eof/while-idle, reason: stack, message: still open }`],
+  ] as const) {
+    t.equal(judgeKnownFailing(records, known(text), ids).records[1]?.status, "failed", name);
+  }
+  t.end();
+});
