@@ -65,12 +65,12 @@ const load: readonly Group[] = [
   {
     name: "gRPC, paced: 10 entries each millisecond",
     startSource: flood({ transport: "grpc", ...plain, rate: 10_000 }),
-    contestants: [harness(one, { transport: "grpc", goal: 0.14 }), grpcJs],
+    contestants: [rawRead("grpc"), harness(one, { transport: "grpc", goal: 0.14 }), grpcJs],
   },
   {
     name: "WebSocket, paced: 10 entries each millisecond",
     startSource: flood({ transport: "ws", ...plain, rate: 10_000 }),
-    contestants: [harness(one, { transport: "ws", goal: 0.14 }), wsJson],
+    contestants: [rawRead("ws"), harness(one, { transport: "ws", goal: 0.14 }), wsJson],
   },
 ];
 

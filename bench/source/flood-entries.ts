@@ -45,6 +45,7 @@ export function grpcBlock(count: number, shape: FloodShape): EntryBlock {
     payloadBytes: count * (size - 9),
     stamp(first, streamId) {
       const stamp = timeText(shape.ageMicros);
+      const changed = changedPart(stamp, bytes.subarray(timeAt, timeAt + timeLength));
       // The low 28 bits as a number, which moves within a block; all above seldom does.
       let low = Number(first & 0xfff_ffffn);
       let highBytes = varint(first >> 28n);
@@ -65,7 +66,7 @@ export function grpcBlock(count: number, shape: FloodShape): EntryBlock {
         for (let i = 0; i < varintBytes - 4; i++) {
           bytes[seq + 4 + i] = highBytes[i] as number;
         }
-        for (let i = 0; i < timeLength; i++) {
+        for (let i = changed.from; i < changed.to; i++) {
           bytes[at + timeAt + i] = stamp[i] as number;
         }
       }
@@ -90,13 +91,14 @@ export function jsonBlock(count: number, shape: FloodShape, quoted: boolean): En
     payloadBytes: 0,
     stamp(first) {
       const stamp = timeText(shape.ageMicros);
+      const changed = changedPart(stamp, bytes.subarray(timeAt, timeAt + timeLength));
       const start = Buffer.from(String(first).padStart(digits, "0"));
       const number = Uint8Array.from(start);
       for (let at = 0; at < bytes.length; at += one.length) {
         for (let i = 0; i < digits; i++) {
           bytes[at + sequenceAt + i] = number[i] as number;
         }
-        for (let i = 0; i < timeLength; i++) {
+        for (let i = changed.from; i < changed.to; i++) {
           bytes[at + timeAt + i] = stamp[i] as number;
         }
         for (let i = digits - 1; i >= 0; i--) {
@@ -110,6 +112,19 @@ export function jsonBlock(count: number, shape: FloodShape, quoted: boolean): En
       }
     },
   };
+}
+
+/** Where a block's time differs from the one that all its entries have: mostly some digits of its fraction. */
+function changedPart(stamp: Buffer, before: Buffer): { readonly from: number; readonly to: number } {
+  let from = 0;
+  while (from < timeLength && stamp[from] === before[from]) {
+    from++;
+  }
+  let to = timeLength;
+  while (to > from && stamp[to - 1] === before[to - 1]) {
+    to--;
+  }
+  return { from, to };
 }
 
 function timeText(ageMicros: number): Buffer {

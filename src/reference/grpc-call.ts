@@ -128,7 +128,7 @@ class GrpcCall implements Outlet {
     this.#subscription.gone(lost ? "lost" : "cancelled");
   }
 
-  write(message: Encoded): boolean {
+  write(message: Encoded, left?: () => void): boolean {
     const stream = this.#stream;
     if (stream.destroyed || stream.closed || stream.writableEnded) return true;
     this.#respond();
@@ -137,7 +137,7 @@ class GrpcCall implements Outlet {
       stream.cork();
       process.nextTick(() => stream.uncork());
     }
-    return stream.write(message.grpcMessage);
+    return stream.write(message.grpcMessage, left);
   }
 
   pendingBytes(): number {

@@ -45,7 +45,7 @@ export interface AppliedFilter {
   readonly receivedMicros: number;
   /** When it was put in force. */
   readonly appliedMicros: number;
-  /** When the first entry that it, and not the filter before it, lets through was taken to be sent; absent when none was. */
+  /** When the first entry that it, and not the filter before it, lets through had left for the network; absent while none has. */
   readonly shownMicros?: number;
 }
 
@@ -173,6 +173,8 @@ function stamped(filter: Filter, received: WeakMap<Filter, number>): Filter {
 function recording(stream: Subscription, record: StreamRecord, received: WeakMap<Filter, number>, add: Add): StreamSeams {
   /** In force, and not seen in an entry. */
   let unseen: { readonly applied: Writable<AppliedFilter>; readonly before: Filter | undefined } | undefined;
+  /** The entries that show a filter, on their way through the queue. */
+  const showing = new Map<Encoded, Writable<AppliedFilter>>();
   return {
     filter: (filter, step) => {
       const before = stream.filter;
@@ -186,14 +188,19 @@ function recording(stream: Subscription, record: StreamRecord, received: WeakMap
     entry: (entry, step) => {
       const { filter } = stream;
       if (unseen !== undefined && filter !== undefined && stream.lets(filter, entry) && !(unseen.before !== undefined && stream.lets(unseen.before, entry))) {
-        unseen.applied.shownMicros = wallMicros();
+        showing.set(entry, unseen.applied);
         unseen = undefined;
       }
       step(entry);
     },
     send: (message, step) => {
       add("sent");
-      step(message);
+      const shown = showing.get(message);
+      if (shown === undefined) return step(message);
+      showing.delete(message);
+      stream.write(message, () => {
+        shown.shownMicros = wallMicros();
+      });
     },
   };
 }

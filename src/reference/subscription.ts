@@ -14,8 +14,11 @@ export interface Outlet {
   readonly connection: object;
   /** The transport's number for the stream: the HTTP/2 stream id, for a WebSocket always 1. */
   readonly streamId: number;
-  /** Hands over one message; false: the transport is full until {@link Subscription.resume} is called. Does nothing on a stream that is gone. */
-  write(message: Encoded): boolean;
+  /**
+   * Hands over one message; false: the transport is full until {@link Subscription.resume} is called. Does nothing on a stream that is gone.
+   * @param left called when the kernel has the message.
+   */
+  write(message: Encoded, left?: () => void): boolean;
   /** What was handed over and has not left yet. */
   pendingBytes(): number;
   /** Past the library, where the source of entries is the fast one. */
@@ -192,9 +195,9 @@ export class Subscription implements LogReader {
     this.#flushing = false;
   }
 
-  /** Hands a message to the transport past the queue. */
-  write(message: Encoded): void {
-    if (!this.outlet.write(message)) this.#full = true;
+  /** Hands a message to the transport past the queue; `left` hears when the kernel has it. */
+  write(message: Encoded, left?: () => void): void {
+    if (!this.outlet.write(message, left)) this.#full = true;
   }
 
   #take(): Encoded | undefined {

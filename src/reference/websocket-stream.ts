@@ -93,9 +93,9 @@ export class WebSocketStream implements Outlet {
     });
   }
 
-  write(message: Encoded): boolean {
+  write(message: Encoded, left?: () => void): boolean {
     if (this.#webSocket.readyState !== WebSocket.OPEN) return true;
-    this.#webSocket.send(message.json, { binary: false });
+    this.#webSocket.send(message.json, { binary: false }, left);
     return !this.#socket.writableNeedDrain;
   }
 
