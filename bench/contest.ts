@@ -35,8 +35,11 @@ export interface Group {
   readonly contestants: readonly Contestant[];
 }
 
+/** Read at a time by the rows that say how much, as the harness does. */
+export const readBufferBytes = 512 * 1024;
+
 /** Left out of the measurement in every row: on a busy machine V8 takes its time to compile what a flood makes hot. */
-export const warmUpSeconds = 2;
+export const warmUpSeconds = 2.5;
 
 /** Runs a client in this process for the warm-up and the measured time, and takes its CPU time in the latter. */
 export async function measure(seconds: number, start: (count: (entries: number) => void, fault: () => void) => () => void): Promise<Tally> {

@@ -8,7 +8,7 @@ import { openGrpcCall, type GrpcCallOptions } from "../src/wire/grpc-call.js";
 import { HpackEncoder } from "../src/wire/hpack.js";
 import { connectHttp2, type Http2ConnectOptions } from "../src/wire/http2-connection.js";
 import { CLIENT_PREFACE, encodeFrame, encodeSettingsPayload, encodeUint32, FLAG, FRAME, SETTING } from "../src/wire/http2-frames.js";
-import { type Contestant, measure } from "./contest.js";
+import { type Contestant, measure, readBufferBytes } from "./contest.js";
 import { windowUpdates } from "./load-contestants.js";
 import { dataFrames, MESSAGE_BYTES, wireBytesPerMessage, type Shape } from "./http2-source.js";
 
@@ -22,7 +22,7 @@ const WIDE: Omit<Http2ConnectOptions, "port"> = {
   connectTimeoutMs: 10_000,
   connectionWindowBytes: WINDOW_BYTES,
   settings: { INITIAL_WINDOW_SIZE: WINDOW_BYTES },
-  readBufferBytes: 256 * 1024,
+  readBufferBytes,
 };
 
 /** What is compared for one shape; the scan alone needs no source. */
@@ -75,7 +75,7 @@ function readRaw(port: number, onBytes: (bytes: number) => void, signal: AbortSi
   ];
   return new Promise((resolve, reject) => {
     const onread = {
-      buffer: Buffer.alloc(256 * 1024),
+      buffer: Buffer.alloc(readBufferBytes),
       callback: (bytes: number): boolean => {
         onBytes(bytes);
         unreturned += bytes;

@@ -16,7 +16,7 @@ import { openGrpcCall } from "../src/wire/grpc-call.js";
 import { connectHttp2 } from "../src/wire/http2-connection.js";
 import { CLIENT_PREFACE, encodeFrame, encodeSettingsPayload, encodeUint32, FLAG, FRAME, SETTING } from "../src/wire/http2-frames.js";
 import { upgrade } from "../src/wire/websocket-upgrade.js";
-import { type Contestant, measure, warmUpSeconds } from "./contest.js";
+import { type Contestant, measure, readBufferBytes, warmUpSeconds } from "./contest.js";
 
 const bytesOf = { grpc: 164, ws: 205 } as const;
 const packageFolder = fileURLToPath(new URL("../../", import.meta.url));
@@ -105,7 +105,7 @@ export const grpcRanges: Contestant = {
         connectTimeoutMs: 10_000,
         connectionWindowBytes: wide,
         settings: { INITIAL_WINDOW_SIZE: wide },
-        readBufferBytes: 128 * 1024,
+        readBufferBytes,
       });
       void connected.then((connection) => openGrpcCall(connection, { path: "/logger.Logger/Monitor", onMessageRange: () => count(1) }).send(Buffer.alloc(0)));
       return () => void connected.then((connection) => connection.destroy());
@@ -123,7 +123,7 @@ export const webSocketRanges: Contestant = {
         port,
         path: "/logs/monitor",
         timeoutMs: 10_000,
-        readBuffer: Buffer.allocUnsafeSlow(128 * 1024),
+        readBuffer: Buffer.allocUnsafeSlow(readBufferBytes),
         scan: () => count(1),
       });
       void upgraded.then((outcome) => outcome.kind === "accepted" && outcome.connection.sendText("{}"));
@@ -138,7 +138,7 @@ export function rawRead(transport: "grpc" | "ws"): Contestant {
     verifies: "nothing",
     run: ({ port }, seconds) =>
       measure(seconds, (count) => {
-        const buffer = Buffer.allocUnsafeSlow(256 * 1024);
+        const buffer = Buffer.allocUnsafeSlow(readBufferBytes);
         const onread = {
           buffer,
           callback: (bytes: number): boolean => {

@@ -19,7 +19,7 @@ function readArguments(given: readonly string[]): Arguments {
     const at = words.indexOf(name);
     return at < 0 ? fallback : Number(words.splice(at, 2)[1]);
   };
-  return { rounds: take("--rounds", 3), seconds: take("--seconds", 1.5), words };
+  return { rounds: take("--rounds", 3), seconds: take("--seconds", 2), words };
 }
 
 function load(): string {

@@ -24,7 +24,8 @@ export interface DriverSourceOptions {
 const floodWindowBytes = 16 * 1024 * 1024;
 /** For workloads that stop reading: the server must feel it. */
 const narrowWindowBytes = 256 * 1024;
-const readBufferBytes = 128 * 1024;
+/** One for a thread. What a flood costs for each read, whatever is in it, a long read spreads over more entries; it still fits a core's own cache. */
+const readBufferBytes = 512 * 1024;
 
 /** Streams on drivers. Where a driver can be flooded entries are read in the read buffer; elsewhere every message is an object. */
 export function createDriverSource(options: DriverSourceOptions): StreamSource {

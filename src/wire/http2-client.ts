@@ -251,6 +251,23 @@ export class Http2Client implements StreamHost, FrameHandler {
         this.#failStream(stream, error);
       }
     }
+    this.#returnWindow();
+  }
+
+  onDataRun(chunk: Buffer, at: number, end: number, maxFrameBytes: number): number {
+    const stream = this.#streams.latest;
+    if (stream === undefined) return at;
+    const next = stream.receiveDataRun(chunk, at, end, { maxFrameBytes, windowBytes: this.receiveWindowBytes });
+    if (next === at) return at;
+    const bytes = stream.runBytes;
+    this.receiveWindowBytes -= bytes;
+    this.#unreturnedBytes += bytes;
+    this.#payloadBytes += bytes;
+    this.#returnWindow();
+    return next;
+  }
+
+  #returnWindow(): void {
     if (!this.#autoReplenish || this.#unreturnedBytes < this.#windowBytes >>> 1) return;
     const returned = this.#unreturnedBytes;
     this.#unreturnedBytes = 0;

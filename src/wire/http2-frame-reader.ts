@@ -1,5 +1,15 @@
-import { FRAME_HEADER_BYTES, frameName, type FrameView } from "./http2-frames.js";
+import { FRAME, FRAME_HEADER_BYTES, frameName, type FrameView } from "./http2-frames.js";
 import { WireError } from "./wire-error.js";
+
+export interface FrameReaderOptions {
+  readonly maxFrameBytes: number;
+  readonly onFrame: (frame: FrameView) => void;
+  /**
+   * Called behind each DATA frame that lay whole in a chunk: may take more of `chunk[at, end)` by itself, in whole frames.
+   * Returns where the frames that it left begin.
+   */
+  readonly onDataRun?: ((chunk: Buffer, at: number, end: number, maxFrameBytes: number) => number) | undefined;
+}
 
 /**
  * Finds frames in received chunks. A frame that lies whole in a chunk is handed out where it lies; one that crosses a
@@ -8,6 +18,7 @@ import { WireError } from "./wire-error.js";
  */
 export class FrameReader {
   readonly #onFrame: (frame: FrameView) => void;
+  readonly #onDataRun: FrameReaderOptions["onDataRun"];
   readonly #frame: FrameView;
   #maxFrameBytes: number;
   #carry = Buffer.alloc(0);
@@ -15,9 +26,10 @@ export class FrameReader {
   #receivedBytes = 0;
   #stopped = false;
 
-  constructor(options: { readonly maxFrameBytes: number; readonly onFrame: (frame: FrameView) => void }) {
+  constructor(options: FrameReaderOptions) {
     this.#maxFrameBytes = options.maxFrameBytes;
     this.#onFrame = options.onFrame;
+    this.#onDataRun = options.onDataRun;
     this.#frame = { type: 0, flags: 0, streamId: 0, buffer: this.#carry, start: 0, end: 0, atByte: 0 };
   }
 
@@ -65,7 +77,9 @@ export class FrameReader {
       frame.end = next;
       frame.atByte = base + at;
       at = next;
+      const data = frame.type === FRAME.DATA;
       this.#onFrame(frame);
+      if (data && this.#onDataRun !== undefined && !this.#stopped) at = this.#onDataRun(chunk, at, end, this.#maxFrameBytes);
     }
     if (at < end && !this.#stopped) this.#keep(chunk, at, end);
   }

@@ -11,6 +11,8 @@ export interface FrameHandler {
   readonly onFrame: ((frame: FrameView) => void) | undefined;
   /** The stream may be absent. */
   onData(frame: FrameView): void;
+  /** Takes DATA frames that follow one on the same stream; returns where those that it left begin. Not called where `onFrame` is to see every frame. */
+  onDataRun(chunk: Buffer, at: number, end: number, maxFrameBytes: number): number;
   /** `frame` is the HEADERS frame; a list over the limit is cut and `listBytes` tells. The stream may be absent. */
   onHeaders(headers: readonly Header[], listBytes: number, frame: FrameView): void;
   onReset(frame: FrameView, code: number): void;
@@ -53,7 +55,11 @@ export class Inbound {
     // A block may be a little longer than its list: size updates, padded integers, Huffman codes of rare bytes.
     this.#maxHeaderBlockBytes = Math.ceil(options.maxHeaderListBytes * 1.25) + 1024;
     this.#decoder = new HpackDecoder({ maxHeaderListBytes: options.maxHeaderListBytes });
-    this.#reader = new FrameReader({ maxFrameBytes: DEFAULT_MAX_FRAME_BYTES, onFrame: (frame) => this.#onFrame(frame) });
+    this.#reader = new FrameReader({
+      maxFrameBytes: DEFAULT_MAX_FRAME_BYTES,
+      onFrame: (frame) => this.#onFrame(frame),
+      onDataRun: options.handler.onFrame === undefined ? (chunk, at, end, max) => options.handler.onDataRun(chunk, at, end, max) : undefined,
+    });
   }
 
   get receivedBytes(): number {

@@ -26,6 +26,11 @@ export class StreamTable {
     return [...this.#open.values()];
   }
 
+  /** The stream that was asked for last, while it is open. */
+  get latest(): StreamState | undefined {
+    return this.#latest;
+  }
+
   add(stream: StreamState): void {
     this.#nextId = stream.id + 2;
     this.#open.set(stream.id, stream);

@@ -5,6 +5,7 @@ import {
   ERROR_CODE,
   FLAG,
   FRAME,
+  FRAME_HEADER_BYTES,
   frameError,
   LARGEST_WINDOW,
   unpad,
@@ -94,6 +95,12 @@ export interface StreamHost {
   nowMicros(): number;
 }
 
+/** What frames may hold: each, and all together by the connection's window. */
+export interface DataRunLimits {
+  readonly maxFrameBytes: number;
+  readonly windowBytes: number;
+}
+
 interface QueuedWrite {
   readonly data: Uint8Array;
   sent: number;
@@ -110,6 +117,8 @@ export class StreamState implements Http2Stream {
   receiveWindowBytes: number;
   queuedBytes = 0;
   queue: QueuedWrite[] = [];
+  /** Bytes that the last `receiveDataRun` took. */
+  runBytes = 0;
   remoteEnded = false;
   localEnded = false;
   readonly #host: StreamHost;
@@ -220,8 +229,41 @@ export class StreamState implements Http2Stream {
     if (this.#options.onDataRange !== undefined) this.#options.onDataRange(frame.buffer, start, end, endStream);
     else this.#options.onEvent?.({ kind: "data", data: frame.buffer.subarray(start, end), endStream, atMicros, atByte: frame.atByte });
     if (endStream) this.#endRemotely(atMicros);
-    else if (!this.#paused && this.#replenish === "auto")
-      this.#returnWindow(Math.max(1, this.#host.initialReceiveWindow >>> 1, (this.#options.windowBytes ?? 0) >>> 1));
+    else this.#replenishAfterData();
+  }
+
+  /**
+   * Takes whole frames from `chunk[at, end)` as long as they are plain DATA of this stream: no flags, not empty, and within the limits.
+   * Whatever else comes is left to `receiveData`. Returns where it stopped; `runBytes` is what it took.
+   */
+  receiveDataRun(chunk: Buffer, at: number, end: number, { maxFrameBytes, windowBytes }: DataRunLimits): number {
+    this.runBytes = 0;
+    const onDataRange = this.#options.onDataRange;
+    if (onDataRange === undefined || this.remoteEnded || !this.#responded) return at;
+    const { id } = this;
+    let room = Math.min(windowBytes, this.receiveWindowBytes);
+    const before = room;
+    while (end - at >= FRAME_HEADER_BYTES) {
+      const length = ((chunk[at] as number) << 16) | ((chunk[at + 1] as number) << 8) | (chunk[at + 2] as number);
+      const typeAndFlags = (chunk[at + 3] as number) | (chunk[at + 4] as number);
+      const streamId =
+        ((chunk[at + 5] as number) << 24) | ((chunk[at + 6] as number) << 16) | ((chunk[at + 7] as number) << 8) | (chunk[at + 8] as number);
+      const start = at + FRAME_HEADER_BYTES;
+      const next = start + length;
+      if (typeAndFlags !== 0 || streamId !== id || next > end || length === 0 || length > maxFrameBytes || length > room) break;
+      room -= length;
+      at = next;
+      onDataRange(chunk, start, next, false);
+      if (this.end !== undefined) break;
+    }
+    const bytes = before - room;
+    if (bytes === 0) return at;
+    this.runBytes = bytes;
+    this.receiveWindowBytes -= bytes;
+    this.#unreturnedBytes += bytes;
+    this.#dataBytes += bytes;
+    this.#replenishAfterData();
+    return at;
   }
 
   /** A whole header block. Throws WireError for a stream error. */
@@ -292,6 +334,11 @@ export class StreamState implements Http2Stream {
     if (bytes < fromBytes || this.remoteEnded || this.#released) return;
     this.#unreturnedBytes = 0;
     this.grant(bytes);
+  }
+
+  #replenishAfterData(): void {
+    if (this.#paused || this.#replenish !== "auto") return;
+    this.#returnWindow(Math.max(1, this.#host.initialReceiveWindow >>> 1, (this.#options.windowBytes ?? 0) >>> 1));
   }
 
   #endRemotely(atMicros: number): void {
