@@ -34,10 +34,14 @@ const doubling = 2;
 /** Within this of one another what passes and what fails are near the boundary: two of three trials decide. */
 const nearBoundary = 1.25;
 const defaultPrecision = 1.03;
+/** A trial that the generator spoiled says nothing of the load until it has been spoiled so often: other work on the machine comes and goes. */
+const invalidTries = 3;
+/** So many spoiled loads in a row end the search. */
+const invalidLoads = 2;
 
 /**
  * Finds the greatest load that passes: doubles until it fails, halves the bracket geometrically, lets two of three decide near the boundary,
- * and confirms the result with a longer trial. A load at which the generator is invalid counts as not passed, and the result says so.
+ * and confirms the result with a longer trial. A load at which the generator is invalid three times counts as not passed, and the result says so.
  */
 export async function searchCapacity(options: CapacitySearchOptions): Promise<CapacityBounds> {
   const search = new Search(options);
@@ -85,9 +89,9 @@ class Search {
     let load = start;
     // A load that brings too few samples says nothing of itself, but a greater one brings more.
     for (
-      let trial = await this.#attemptOnce(load, "search");
+      let trial = await this.#attemptValid(load, "search");
       trial.status === "inconclusive" || this.#book(trial);
-      trial = await this.#attemptOnce(load, "search")
+      trial = await this.#attemptValid(load, "search")
     ) {
       if (load >= most) {
         return;
@@ -98,7 +102,8 @@ class Search {
     for (let tries = 0; this.#passed === 0 && tries < 12; tries++) {
       load /= doubling;
       await this.#passes(load);
-      if (this.#trials.slice(-3).filter((trial) => trial.status === "invalid").length === 3) {
+      const latest = this.#trials.slice(-invalidTries * invalidLoads);
+      if (latest.length === invalidTries * invalidLoads && latest.every((trial) => trial.status === "invalid")) {
         throw new Inconclusive(`the generator was invalid at every load down to ${formatNumber(rounded(load))}: this machine is too busy to measure.`);
       }
     }
@@ -167,12 +172,21 @@ class Search {
 
   async #attempt(load: number, kind: "search" | "confirm"): Promise<CapacityTrial> {
     for (let tries = 0; tries < 2; tries++) {
-      const trial = await this.#attemptOnce(load, kind);
+      const trial = await this.#attemptValid(load, kind);
       if (trial.status !== "inconclusive") {
         return trial;
       }
     }
     throw new Inconclusive(`a trial at ${formatNumber(rounded(load))} had too few samples, twice.`);
+  }
+
+  /** Tries again what the generator spoiled. */
+  async #attemptValid(load: number, kind: "search" | "confirm"): Promise<CapacityTrial> {
+    let trial = await this.#attemptOnce(load, kind);
+    for (let tries = 1; tries < invalidTries && trial.status === "invalid"; tries++) {
+      trial = await this.#attemptOnce(load, kind);
+    }
+    return trial;
   }
 
   async #attemptOnce(load: number, kind: "search" | "confirm"): Promise<CapacityTrial> {

@@ -44,6 +44,16 @@ t.test("a search that the generator ends says so", async (t) => {
   t.ok(found.sustainable > 450 && found.sustainable <= 500);
 });
 
+t.test("a trial that the generator spoiled is made again: the machine was busy just then", async (t) => {
+  let trials = 0;
+  const found = await searchCapacity({
+    start: 100,
+    attempt: (load) => (++trials % 3 === 0 ? Promise.resolve({ ...row, load, status: "invalid", limitedBy: "the generator" }) : target(1000)(load)),
+  });
+  t.match(found, { generatorBound: false, inconclusive: undefined });
+  t.ok(found.sustainable <= 1000 && found.sustainable > 950, `${found.sustainable}`);
+});
+
 t.test("what passes everything up to the greatest load has no limit", async (t) => {
   const found = await searchCapacity({ start: 10, most: 1000, attempt: target(Infinity) });
   t.match(found, { sustainable: 1000, failsAt: undefined, generatorBound: false });

@@ -40,6 +40,9 @@ export async function against(options: ReferenceServerOptions, run: (server: Ref
   }
 }
 
+/** One worker thread, as users run it on a machine with two cores. */
+export const inThreads = { script, contractReferences: ["logger"], count: 1 };
+
 /** In worker threads, as users run it. */
 export function perform(
   server: ReferenceServer,
@@ -50,7 +53,7 @@ export function perform(
     targets: [targetOf(server, transport)],
     drivers: [drivers["grpc-wire"], drivers["websocket-wire"]],
     seed: 7,
-    threads: { script, contractReferences: ["logger"], count: 1 },
+    threads: inThreads,
     ...options,
   });
 }
