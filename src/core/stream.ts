@@ -50,8 +50,13 @@ export interface OpenOptions {
   readonly headers?: readonly (readonly [name: string, value: string])[];
   /** Raw value of the grpc-timeout header; no local timer is set for it where the driver can avoid one. */
   readonly grpcTimeout?: string;
-  /** On a flooded connection: takes each message as `bytes[start, end)`, valid during the call only, in place of `message` events. */
-  readonly onMessageBytes?: (bytes: Uint8Array, start: number, end: number) => void;
+  /** On a flooded connection, in place of `message` events. */
+  readonly messageBytes?: MessageBytes;
+}
+
+/** Takes each message as `bytes[start, end)`, valid during the call only. */
+export interface MessageBytes {
+  take(bytes: Uint8Array, start: number, end: number): void;
 }
 
 /** How a connection is to be read at peak load: nothing is allocated for a message, and no frame is reported. */
@@ -92,7 +97,7 @@ export interface Driver {
   readonly transport: Transport;
   /** What this driver cannot show, because its library answers or hides it; empty for wire drivers. */
   readonly hides: readonly string[];
-  /** Honours `flood`, and `onMessageBytes` of the streams on it. Default false. */
+  /** Honours `flood`, and `messageBytes` of the streams on it. Default false. */
   readonly floods?: boolean;
   connect(target: Target, options: { readonly timeoutMs: number; readonly signal?: AbortSignal; readonly flood?: FloodOptions }): Promise<Connection>;
 }

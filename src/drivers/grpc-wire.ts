@@ -1,6 +1,7 @@
+import type { Message, MessageCodec } from "../core/contract.js";
 import type { Connection, Driver, MonitorStream, OpenOptions, StreamEnd, StreamEvent } from "../core/stream.js";
 import type { Target } from "../core/target.js";
-import { openGrpcCall, type GrpcCall, type GrpcEnd } from "../wire/grpc-call.js";
+import { openGrpcCall, type GrpcCall, type GrpcCallListener, type GrpcCallOptions, type GrpcEnd } from "../wire/grpc-call.js";
 import { grpcStatusName } from "../wire/grpc-status.js";
 import type { Header } from "../wire/hpack.js";
 import { connectHttp2, type FrameRecord, type Http2Connection } from "../wire/http2-connection.js";
@@ -11,7 +12,9 @@ import { decodedEvent, grpcBindingOf } from "./grpc-binding.js";
 import { wireTls } from "./tls.js";
 import { unreachable } from "./unreachable.js";
 
-type Listener = (event: StreamEvent) => void;
+interface FrameListener {
+  onFrame(event: StreamEvent): void;
+}
 
 /** gRPC on our own HTTP/2 connection: pure resets, deadlines that only the server keeps, every frame reported. */
 export const grpcWireDriver: Driver = {
@@ -20,14 +23,15 @@ export const grpcWireDriver: Driver = {
   hides: [],
   floods: true,
   async connect(target, { timeoutMs, signal, flood }) {
-    const frames = new FrameRouter();
+    const frames = flood === undefined ? new FrameRouter() : undefined;
     try {
       const http2 = await connectHttp2({
         host: target.host,
         port: target.port,
         connectTimeoutMs: timeoutMs,
+        ...(frames === undefined ? {} : { onFrame: (frame: FrameRecord) => frames.hear(frame) }),
         ...(flood === undefined
-          ? { onFrame: (frame: FrameRecord) => frames.hear(frame) }
+          ? {}
           : { settings: { INITIAL_WINDOW_SIZE: flood.windowBytes }, connectionWindowBytes: flood.windowBytes, readBuffer: bufferOf(flood.readBuffer) }),
         ...(target.tls === undefined ? {} : { tls: wireTls(target.tls) }),
         ...(signal === undefined ? {} : { signal }),
@@ -45,12 +49,12 @@ function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
 
 /** Gives each frame to the stream that it belongs to, and those of the connection to all. */
 class FrameRouter {
-  readonly #listeners = new Map<number, Listener>();
+  readonly #listeners = new Map<number, FrameListener>();
   /** Hears HEADERS that leave before their stream's number is known. */
-  #opening: Listener | undefined;
+  #opening: FrameListener | undefined;
 
   /** Runs `open`, whose frames on a stream not yet known go to the listener; returns what it returned. */
-  during<T>(listener: Listener, open: () => T): T {
+  during<T>(listener: FrameListener, open: () => T): T {
     this.#opening = listener;
     try {
       return open();
@@ -59,7 +63,7 @@ class FrameRouter {
     }
   }
 
-  add(streamId: number, listener: Listener): void {
+  add(streamId: number, listener: FrameListener): void {
     this.#listeners.set(streamId, listener);
   }
 
@@ -76,7 +80,7 @@ class FrameRouter {
       const { flags } = frame;
       const bytes = frame.payload.length;
       const describe = (): string => `DATA ${bytes} bytes${(flags & FLAG.END_STREAM) === 0 ? "" : " END_STREAM"}`;
-      (this.#listeners.get(frame.streamId) ?? this.#opening)?.({ kind: "frame", atMicros, direction, ofMessage: true, describe });
+      (this.#listeners.get(frame.streamId) ?? this.#opening)?.onFrame({ kind: "frame", atMicros, direction, ofMessage: true, describe });
       return;
     }
     // Its payload is gone when somebody asks.
@@ -86,21 +90,22 @@ class FrameRouter {
       // Windows of the connection say nothing about one stream.
       if (frame.type !== FRAME.WINDOW_UPDATE) {
         for (const listener of this.#listeners.values()) {
-          listener(event);
+          listener.onFrame(event);
         }
       }
       return;
     }
-    (this.#listeners.get(frame.streamId) ?? this.#opening)?.(event);
+    (this.#listeners.get(frame.streamId) ?? this.#opening)?.onFrame(event);
   }
 }
 
 class WireConnection implements Connection {
   readonly #target: Target;
   readonly #http2: Http2Connection;
-  readonly #frames: FrameRouter;
+  /** Undefined where frames are not reported. */
+  readonly #frames: FrameRouter | undefined;
 
-  constructor(target: Target, http2: Http2Connection, frames: FrameRouter) {
+  constructor(target: Target, http2: Http2Connection, frames: FrameRouter | undefined) {
     this.#target = target;
     this.#http2 = http2;
     this.#frames = frames;
@@ -108,7 +113,7 @@ class WireConnection implements Connection {
 
   async open(options: OpenOptions): Promise<MonitorStream> {
     try {
-      return openStream(this.#target, this.#http2, this.#frames, options);
+      return new WireStream(this.#target, this.#http2, this.#frames, options);
     } catch (thrown) {
       if (!(thrown instanceof WireError)) {
         throw thrown;
@@ -125,54 +130,87 @@ class WireConnection implements Connection {
   }
 }
 
-function openStream(target: Target, http2: Http2Connection, frames: FrameRouter, options: OpenOptions): MonitorStream {
-  const { codec } = grpcBindingOf(target);
-  const { events } = options;
-  let over = false;
-  const onEnd = (end: GrpcEnd): void => {
-    over = true;
-    events({ kind: "ended", atMicros: end.atMicros, end: streamEndOf(end) });
-  };
-  // Frames that follow the end (a reset of the server's own) come after the last event and are not told.
-  const onFrame: Listener = (event) => {
-    if (!over) {
-      events(event);
-    }
-  };
-  const { onMessageBytes } = options;
-  const call = frames.during(onFrame, () =>
-    openGrpcCall(http2, {
+/** It listens to its call itself: of an idle stream little more than this is kept. */
+class WireStream implements MonitorStream, GrpcCallListener, FrameListener {
+  readonly ended: Promise<StreamEnd>;
+  readonly messageRanges: OpenOptions["messageBytes"];
+  readonly #http2: Http2Connection;
+  readonly #codec: MessageCodec;
+  readonly #events: OpenOptions["events"];
+  readonly #call: GrpcCall;
+  #settleEnded!: (end: StreamEnd) => void;
+  #over = false;
+
+  constructor(target: Target, http2: Http2Connection, frames: FrameRouter | undefined, options: OpenOptions) {
+    this.#http2 = http2;
+    this.#codec = grpcBindingOf(target).codec;
+    this.#events = options.events;
+    this.messageRanges = options.messageBytes;
+    this.ended = new Promise((resolve) => (this.#settleEnded = resolve));
+    const request = {
       path: target.path,
       metadata: [...target.headers, ...(options.headers ?? [])],
       ...(options.grpcTimeout === undefined ? {} : { grpcTimeout: options.grpcTimeout }),
-      onInitialMetadata: (headers, atMicros) => events({ kind: "opened", atMicros, headers: joinHeaders(headers) }),
-      ...(onMessageBytes === undefined
-        ? { onMessage: (bytes: Buffer, atMicros: number) => events(decodedEvent(codec, bytes, atMicros, false)) }
-        : { onMessageRange: onMessageBytes }),
-      onEnd,
-    }),
-  );
-  frames.add(call.stream.id, onFrame);
-  const ended = call.ended.then((end) => {
-    frames.remove(call.stream.id);
-    return streamEndOf(end);
-  });
-  cancelOnAbort(call, options.signal);
-  return {
-    async send(message) {
-      if (!(await call.send(codec.encode(message)))) {
-        throw new Error("the stream has ended, or has too much waiting to be sent");
-      }
-    },
-    async end() {
-      await call.halfClose();
-    },
-    cancel: () => call.reset(),
-    pause: () => call.pause(),
-    resume: () => call.resume(),
-    ended,
-    lastInboundAtMicros: () => http2.lastInboundAtMicros,
-  };
+    };
+    this.#call = frames === undefined ? openGrpcCall(http2, request, this) : openWatched(http2, frames, request, this);
+    cancelOnAbort(this.#call, options.signal);
+  }
+
+  async send(message: Message): Promise<void> {
+    if (!(await this.#call.send(this.#codec.encode(message)))) {
+      throw new Error("the stream has ended, or has too much waiting to be sent");
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.#call.halfClose();
+  }
+
+  cancel(): void {
+    this.#call.reset();
+  }
+
+  pause(): void {
+    this.#call.pause();
+  }
+
+  resume(): void {
+    this.#call.resume();
+  }
+
+  lastInboundAtMicros(): number {
+    return this.#http2.lastInboundAtMicros;
+  }
+
+  /** Frames that follow the end (a reset of the server's own) come after the last event and are not told. */
+  onFrame(event: StreamEvent): void {
+    if (!this.#over) {
+      this.#events(event);
+    }
+  }
+
+  onInitialMetadata(headers: readonly Header[], atMicros: number): void {
+    this.#events({ kind: "opened", atMicros, headers: joinHeaders(headers) });
+  }
+
+  onMessage(bytes: Buffer, atMicros: number): void {
+    this.#events(decodedEvent(this.#codec, bytes, atMicros, false));
+  }
+
+  onEnd(grpcEnd: GrpcEnd): void {
+    this.#over = true;
+    const end = streamEndOf(grpcEnd);
+    this.#events({ kind: "ended", atMicros: grpcEnd.atMicros, end });
+    this.#settleEnded(end);
+  }
+}
+
+function openWatched(http2: Http2Connection, frames: FrameRouter, request: GrpcCallOptions, listener: GrpcCallListener & FrameListener): GrpcCall {
+  const call = frames.during(listener, () => openGrpcCall(http2, request, listener));
+  const { id } = call.stream;
+  frames.add(id, listener);
+  void call.ended.then(() => frames.remove(id));
+  return call;
 }
 
 function cancelOnAbort(call: GrpcCall, signal: AbortSignal | undefined): void {

@@ -88,7 +88,7 @@ class WireConnection implements Connection {
           ? {
               onFrame: (direction: "sent" | "received", frame: Frame, atMicros: number) => options.events(frameEvent(frame, direction, atMicros)),
             }
-          : { readBuffer: this.#readBuffer, scan: options.onMessageBytes }),
+          : { readBuffer: this.#readBuffer, scan: scanInto(options.messageBytes) }),
       });
     } catch (thrown) {
       if (thrown instanceof WireError && (options.signal?.aborted === true || !/^(CONNECT_|TLS_|NOT_HTTP)/.test(thrown.code))) {
@@ -229,4 +229,8 @@ function describeFrame(frame: Frame): string {
     default:
       return `opcode ${opcode} ${size}`;
   }
+}
+
+function scanInto(messages: OpenOptions["messageBytes"]): ((buffer: Uint8Array, start: number, end: number) => void) | undefined {
+  return messages === undefined ? undefined : (buffer, start, end) => messages.take(buffer, start, end);
 }

@@ -1,13 +1,13 @@
 import type { Clock } from "../core/clock.js";
 import type { Message } from "../core/contract.js";
-import type { Connection, Driver, FloodOptions, MonitorStream, OpenOptions, StreamEnd, StreamEvent } from "../core/stream.js";
+import type { Driver, FloodOptions, MessageBytes, MonitorStream, StreamEnd, StreamEvent } from "../core/stream.js";
 import type { Target } from "../core/target.js";
 import type { FilterReference, Workload } from "../core/workload.js";
 import { chooseReader, type ReaderChoice } from "./choose-reader.js";
 import { filterResolver, type PreparedFilter, referencesOf } from "./filters.js";
 import { crossCheckEvery, crossChecksPerSecond, ScannedStream, ScannedTarget } from "./scanned-entries.js";
 import { ConnectionPool } from "./stream-pool.js";
-import { DriverStream, sendAll, type StreamFate } from "./driver-stream.js";
+import { DriverStream, sendAll } from "./driver-stream.js";
 import type { LoadStream, LoadStreamRequest, StreamSource } from "./stream-source.js";
 import { createSequenceBase, WholeEntries } from "./whole-entries.js";
 
@@ -77,7 +77,7 @@ function decodingDoor({ workload, clock, connectTimeoutMs }: DriverSourceOptions
       const { meter, ledger } = request;
       const answering = new Answering();
       const answer = (messages: readonly Message[]): void => answering.answer(messages);
-      const { stream, fate } = await openOn({ pool, target, request, clock }, {}, (event) => {
+      const stream = await openOn({ pool, target, request, clock }, undefined, (event) => {
         if (event.kind === "message") {
           meter.counts.bytes += event.bytes;
           const wallMicros = event.atMicros + clock.wallMicros() - clock.nowMicros();
@@ -87,8 +87,8 @@ function decodingDoor({ workload, clock, connectTimeoutMs }: DriverSourceOptions
           }
         }
       });
-      answering.on(stream);
-      return new DriverStream(stream, target, fate);
+      answering.on(stream.monitor);
+      return stream;
     },
     remarks: () => [
       `${driver.name} decodes every message whole: peak rates are those of the driver.`,
@@ -115,16 +115,12 @@ function floodedDoor({ workload, clock, connectTimeoutMs }: DriverSourceOptions,
       const answering = target.contract.everyMessageIsAnEntry === true ? undefined : new Answering();
       // Without a codec the driver refuses to open, and says why.
       const book = scanned === undefined ? undefined : new ScannedStream(scanned, request, answering);
-      const { stream, fate } = await openOn(
-        { pool, target, request, clock },
-        book === undefined ? {} : { onMessageBytes: (bytes, start, end) => book.take(bytes as Buffer, start, end) },
-        undefined,
-      );
+      const stream = await openOn({ pool, target, request, clock }, book, undefined);
       if (book !== undefined) {
-        book.stream = stream;
+        book.stream = stream.monitor;
       }
-      answering?.on(stream);
-      return new DriverStream(stream, target, fate);
+      answering?.on(stream.monitor);
+      return stream;
     },
     remarks: () => (scanned === undefined ? [] : readingRemarks(target, choice, scanned)),
   };
@@ -146,11 +142,6 @@ function readingRemarks(target: Target, choice: ReaderChoice, scanned: ScannedTa
   return remarks;
 }
 
-interface Opened {
-  readonly stream: MonitorStream;
-  readonly fate: StreamFate;
-}
-
 interface OpenOn {
   readonly pool: ConnectionPool;
   readonly target: Target;
@@ -160,45 +151,14 @@ interface OpenOn {
 
 async function openOn(
   { pool, target, request, clock }: OpenOn,
-  more: Pick<OpenOptions, "onMessageBytes">,
+  messageBytes: MessageBytes | undefined,
   hear: ((event: StreamEvent) => void) | undefined,
-): Promise<Opened> {
+): Promise<DriverStream> {
   const { meter, streamsPerConnection } = request;
   const pooled = await pool.take(streamsPerConnection, meter);
-  const startMicros = clock.nowMicros();
-  const fate: StreamFate = { opened: false, cancelled: false };
-  const events = (event: StreamEvent): void => {
-    if (event.kind === "opened" && !fate.opened) {
-      fate.opened = true;
-      if (event.dial !== undefined) {
-        meter.time("connect").record(event.dial.connectedAtMicros - event.dial.dialledAtMicros);
-      }
-      meter.time("open").record(event.atMicros - (event.dial?.requestedAtMicros ?? startMicros));
-    } else if (event.kind === "ended" && !fate.opened && event.end.kind === "rejected" && target.transport === "ws") {
-      meter.time("handshake-reject").record(event.atMicros - startMicros);
-    } else if (event.kind === "undecodable") {
-      meter.counts.violations++;
-    } else {
-      hear?.(event);
-    }
-  };
-  let stream: MonitorStream;
-  try {
-    stream = await (pooled.connection satisfies Connection).open({ events, ...more });
-  } catch (thrown) {
-    pool.release(pooled);
-    throw thrown;
-  }
-  void stream.ended.then((end) => {
-    if (end.kind === "lost" && !fate.opened && !fate.cancelled) {
-      // The connection itself is gone, or takes no more streams.
-      pool.retire(pooled);
-    }
-    pool.release(pooled);
-  });
-  // Refused at once: `ended` says how.
-  await sendAll(stream, target.contract.prelude).catch(() => undefined);
-  return { stream, fate };
+  const stream = new DriverStream({ pool, pooled, target, meter, hear, startMicros: clock.nowMicros() });
+  await stream.open(messageBytes);
+  return stream;
 }
 
 /** Answers that the protocol requires; what comes before the stream stands waits for it. */

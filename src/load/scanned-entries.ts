@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.js";
 import { type Contract, type Message, type MessageCodec, sequenceOf } from "../core/contract.js";
 import { messageOf } from "../core/errors.js";
-import type { MonitorStream } from "../core/stream.js";
+import type { MessageBytes, MonitorStream } from "../core/stream.js";
 import type { ByteFilter, EntryReader } from "./entry-reader.js";
 import type { StreamLedger } from "./ledger.js";
 import type { Meter } from "./meter.js";
@@ -104,14 +104,13 @@ export class ScannedTarget {
 }
 
 /** Books the messages of one stream where they lie in the read buffer. */
-export class ScannedStream {
+export class ScannedStream implements EntryBook, MessageBytes {
   /** Knows when the chunk at hand came; absent until it stands. */
   stream: Pick<MonitorStream, "lastInboundAtMicros"> | undefined;
   readonly #answering: { answer(messages: readonly Message[]): void } | undefined;
   readonly #target: ScannedTarget;
-  readonly #book: EntryBook;
-  readonly #ledger: StreamLedger<PreparedFilter>;
-  readonly #meter: Meter;
+  readonly ledger: StreamLedger<PreparedFilter>;
+  readonly meter: Meter;
   #touched = false;
   #atMicros = 0;
   #wallMicros = 0;
@@ -125,9 +124,8 @@ export class ScannedStream {
   constructor(target: ScannedTarget, book: EntryBook, answering: { answer(messages: readonly Message[]): void } | undefined) {
     this.#answering = answering;
     this.#target = target;
-    this.#book = book;
-    this.#ledger = book.ledger;
-    this.#meter = book.meter;
+    this.ledger = book.ledger;
+    this.meter = book.meter;
   }
 
   /** Takes one message: `buffer[start, end)`. */
@@ -142,26 +140,26 @@ export class ScannedStream {
       this.#takeWhole(buffer.subarray(start, end));
       return;
     }
-    if (--target.untilCheck === 0 && !target.check(buffer.subarray(start, end), this.#atMicros, this.#book)) {
+    if (--target.untilCheck === 0 && !target.check(buffer.subarray(start, end), this.#atMicros, this)) {
       this.#takeWhole(buffer.subarray(start, end));
       return;
     }
     this.#entries++;
-    this.#ledger.observe(reader.sequence, this.#atMicros, reader);
+    this.ledger.observe(reader.sequence, this.#atMicros, reader);
     if (target.hasTime) {
       const lagMicros = this.#wallMicros - reader.timeMicros;
       this.#lagMicros = lagMicros;
       if (lagMicros < 0) {
         this.#early++;
       }
-      this.#meter.deliveryLag.record(lagMicros);
+      this.meter.deliveryLag.record(lagMicros);
     }
   }
 
   /** The chunk is through: what its messages share is booked once. */
   flush(): void {
     this.#touched = false;
-    const { counts } = this.#meter;
+    const { counts } = this.meter;
     const entries = this.#entries;
     counts.bytes += this.#bytes;
     this.#bytes = 0;
@@ -170,8 +168,8 @@ export class ScannedStream {
       counts["negative-lag"] += this.#early;
       this.#entries = 0;
       this.#early = 0;
-      this.#ledger.lastLagMicros = this.#lagMicros;
-      this.#ledger.arrived(this.#atMicros, entries);
+      this.ledger.lastLagMicros = this.#lagMicros;
+      this.ledger.arrived(this.#atMicros, entries);
     }
   }
 
@@ -185,7 +183,7 @@ export class ScannedStream {
 
   #takeWhole(bytes: Uint8Array): void {
     const target = this.#target;
-    const meter = this.#meter;
+    const meter = this.meter;
     target.surprises++;
     let message: Message;
     try {
@@ -194,12 +192,12 @@ export class ScannedStream {
       meter.counts.violations++;
       return;
     }
-    const entries = target.whole.take(message, { atMicros: this.#atMicros, wallMicros: this.#wallMicros }, this.#book, (messages) =>
+    const entries = target.whole.take(message, { atMicros: this.#atMicros, wallMicros: this.#wallMicros }, this, (messages) =>
       this.#answering?.answer(messages),
     );
     // Booked with the others at the end of the chunk.
     meter.counts.received -= entries;
     this.#entries += entries;
-    this.#lagMicros = this.#ledger.lastLagMicros;
+    this.#lagMicros = this.ledger.lastLagMicros;
   }
 }

@@ -1,11 +1,11 @@
 import { decodePercent, encodeMessage, encodeMetadata, gunzipMessage, type MetadataEntry } from "./grpc-messages.js";
-import { GrpcScanner } from "./grpc-scanner.js";
+import { GrpcScanner, type GrpcScannerOptions } from "./grpc-scanner.js";
 import { GRPC_STATUS, grpcStatusName, statusOfHttp, statusOfReset } from "./grpc-status.js";
 import type { Header } from "./hpack.js";
 import type { Http2Connection } from "./http2-connection.js";
 import { describeStreamEnd, type Http2StreamEnd } from "./http2-ends.js";
 import { ERROR_CODE, errorCodeName } from "./http2-frames.js";
-import type { Http2Stream, Http2StreamEvent } from "./http2-stream.js";
+import type { Http2Stream, Http2StreamEvent, Http2StreamListener } from "./http2-stream.js";
 import { WireError } from "./wire-error.js";
 
 /** How a call ended: the status a client reports, and what it rests on. */
@@ -34,7 +34,19 @@ export interface GrpcEnd {
   readonly atMicros: number;
 }
 
-export interface GrpcCallOptions {
+/** Hears a call; its methods are called on it, synchronously, in wire order. */
+export interface GrpcCallListener {
+  onInitialMetadata?(headers: readonly Header[], atMicros: number): void;
+  /** One message, decompressed; the bytes are the caller's to keep. */
+  onMessage?(message: Buffer, atMicros: number): void;
+  /** For load, in place of `onMessage`: takes `buffer[start, end)`, valid during the call only, no copy and no object for each. */
+  readonly messageRanges?: { take(buffer: Buffer, start: number, end: number): void } | undefined;
+  onEnd?(end: GrpcEnd): void;
+  /** Everything on the stream but DATA; RST_STREAM may still come after the end. */
+  onStreamEvent?(event: Http2StreamEvent): void;
+}
+
+export interface GrpcCallOptions extends GrpcCallListener {
   /** `/package.Service/Method`. */
   readonly path: string;
   readonly metadata?: readonly MetadataEntry[];
@@ -59,20 +71,14 @@ export interface GrpcCallOptions {
   readonly replenish?: "auto" | "manual";
   /** Whether a call that the server ended before our half-close is reset with NO_ERROR, as grpc-go does; default "reset". */
   readonly afterEnd?: "reset" | "leave";
-  readonly onInitialMetadata?: (headers: readonly Header[], atMicros: number) => void;
-  /** One message, decompressed; the bytes are the caller's to keep. */
-  readonly onMessage?: (message: Buffer, atMicros: number) => void;
-  /** For load, in place of `onMessage`: `buffer[start, end)`, valid during the call only, no copy and no object for each. */
+  /** `messageRanges` as a function. */
   readonly onMessageRange?: (buffer: Buffer, start: number, end: number) => void;
-  readonly onEnd?: (end: GrpcEnd) => void;
-  /** Everything on the stream but DATA; RST_STREAM may still come after the end. */
-  readonly onStreamEvent?: (event: Http2StreamEvent) => void;
 }
 
 /** A gRPC call (gRPC over HTTP/2) with no deadline, retry or queue of its own. */
 export interface GrpcCall {
   readonly stream: Http2Stream;
-  /** The response headers; undefined where the call ended without (trailers-only, reset …). */
+  /** The response headers; undefined where the call ended without (trailers-only, reset …), or where they came and `onInitialMetadata` took them. */
   readonly initialMetadata: Promise<readonly Header[] | undefined>;
   /** Settles once, never rejects; every message that came before has been delivered. */
   readonly ended: Promise<GrpcEnd>;
@@ -91,9 +97,12 @@ export interface GrpcCall {
 
 const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
-/** Starts a call: sends HEADERS, never awaits the answer. Throws as {@link Http2Connection.request} does. */
-export function openGrpcCall(connection: Http2Connection, options: GrpcCallOptions): GrpcCall {
-  return new Call(connection, options);
+/**
+ * Starts a call: sends HEADERS, never awaits the answer. Throws as {@link Http2Connection.request} does.
+ * `listener` hears the call in place of `options`, of which nothing is then kept.
+ */
+export function openGrpcCall(connection: Http2Connection, options: GrpcCallOptions, listener: GrpcCallListener = options): GrpcCall {
+  return new Call(connection, options, listener);
 }
 
 /** The header list that `options` stand for. */
@@ -112,48 +121,60 @@ export function grpcRequestHeaders(connection: Http2Connection, options: GrpcCal
   return [...headers, ...encodeMetadata(options.metadata ?? [])];
 }
 
-class Call implements GrpcCall {
+/** No trailers came; thousands of calls share it. */
+const noHeaders: readonly Header[] = [];
+
+/** It listens to its stream and its scanner itself, and makes a promise when one is asked for: there may be thousands of calls. */
+class Call implements GrpcCall, Http2StreamListener, GrpcScannerOptions {
   readonly stream: Http2Stream;
-  readonly initialMetadata: Promise<readonly Header[] | undefined>;
-  readonly ended: Promise<GrpcEnd>;
+  readonly maxMessageBytes: number;
   readonly #connection: Http2Connection;
-  readonly #options: GrpcCallOptions;
+  readonly #listener: GrpcCallListener;
+  readonly #ranges: GrpcCallListener["messageRanges"];
   readonly #scanner: GrpcScanner;
-  readonly #maxMessageBytes: number;
-  #settleMetadata: (headers: readonly Header[] | undefined) => void = () => {};
-  #settleEnded: (end: GrpcEnd) => void = () => {};
+  readonly #compress: boolean;
+  readonly #resetAfterEnd: boolean;
+  #initialHeaders: readonly Header[] | undefined;
+  #initialMetadata: Promise<readonly Header[] | undefined> | undefined;
+  #settleMetadata: ((headers: readonly Header[] | undefined) => void) | undefined;
+  #end: GrpcEnd | undefined;
+  #ended: Promise<GrpcEnd> | undefined;
+  #settleEnded: ((end: GrpcEnd) => void) | undefined;
   #httpStatus: number | undefined;
   #responseEncoding = "identity";
-  #trailers: readonly Header[] = [];
+  #trailers = noHeaders;
   #trailersOnly = false;
-  #finished = false;
+  #metadataCame = false;
 
-  constructor(connection: Http2Connection, options: GrpcCallOptions) {
+  constructor(connection: Http2Connection, options: GrpcCallOptions, listener: GrpcCallListener) {
     this.#connection = connection;
-    this.#options = options;
-    this.#maxMessageBytes = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
-    this.initialMetadata = new Promise((resolve) => (this.#settleMetadata = resolve));
-    this.ended = new Promise((resolve) => (this.#settleEnded = resolve));
-    const onRange = options.onMessageRange;
-    this.#scanner = new GrpcScanner({
-      maxMessageBytes: this.#maxMessageBytes,
-      onMessage: (buffer, start, end, flag) => {
-        if (flag === 0 && onRange !== undefined) onRange(buffer, start, end);
-        else this.#onMessage(buffer.subarray(start, end), flag);
-      },
-    });
-    this.stream = connection.request(options.rawHeaders ?? grpcRequestHeaders(connection, options), {
+    this.#listener = listener;
+    this.#ranges = listener.messageRanges ?? (options.onMessageRange === undefined ? undefined : { take: options.onMessageRange });
+    this.maxMessageBytes = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
+    this.#compress = options.encoding === "gzip";
+    this.#resetAfterEnd = options.afterEnd !== "leave";
+    this.#scanner = new GrpcScanner(this);
+    const request = {
       endStream: options.endStream ?? false,
       force: options.force ?? false,
       ...(options.windowBytes === undefined ? {} : { windowBytes: options.windowBytes }),
       ...(options.replenish === undefined ? {} : { replenish: options.replenish }),
-      onEvent: (event) => this.#onEvent(event),
-      onDataRange: (buffer, start, end) => this.#onData(buffer, start, end),
-    });
+    };
+    this.stream = connection.request(options.rawHeaders ?? grpcRequestHeaders(connection, options), request, this);
+  }
+
+  get initialMetadata(): Promise<readonly Header[] | undefined> {
+    const settled = this.#metadataCame || this.#end !== undefined;
+    return (this.#initialMetadata ??= settled ? Promise.resolve(this.#initialHeaders) : new Promise((resolve) => (this.#settleMetadata = resolve)));
+  }
+
+  get ended(): Promise<GrpcEnd> {
+    const end = this.#end;
+    return (this.#ended ??= end === undefined ? new Promise((resolve) => (this.#settleEnded = resolve)) : Promise.resolve(end));
   }
 
   send(message: Uint8Array, options: { readonly endStream?: boolean; readonly compress?: boolean; readonly flagByte?: number } = {}): Promise<boolean> {
-    const compress = options.compress ?? this.#options.encoding === "gzip";
+    const compress = options.compress ?? this.#compress;
     return this.stream.write(encodeMessage(message, { ...options, compress }), { endStream: options.endStream ?? false });
   }
 
@@ -177,8 +198,8 @@ class Call implements GrpcCall {
     this.stream.resume();
   }
 
-  #onData(buffer: Buffer, start: number, end: number): void {
-    if (this.#finished) return;
+  onDataRange(buffer: Buffer, start: number, end: number): void {
+    if (this.#end !== undefined) return;
     try {
       this.#scanner.push(buffer, start, end);
     } catch (error) {
@@ -186,17 +207,23 @@ class Call implements GrpcCall {
     }
   }
 
-  #onMessage(payload: Buffer, flag: number): void {
+  onMessage(buffer: Buffer, start: number, end: number, flag: number): void {
+    const ranges = this.#ranges;
+    if (flag === 0 && ranges !== undefined) ranges.take(buffer, start, end);
+    else this.#onWholeMessage(buffer.subarray(start, end), flag);
+  }
+
+  #onWholeMessage(payload: Buffer, flag: number): void {
     // After a message that could not be read, the rest of its DATA frame does not count.
-    if (this.#finished) return;
+    if (this.#end !== undefined) return;
     const message = flag === 0 ? Buffer.from(payload) : this.#decompress(payload);
-    if (this.#options.onMessageRange !== undefined) this.#options.onMessageRange(message, 0, message.length);
-    else this.#options.onMessage?.(message, this.#connection.lastInboundAtMicros);
+    if (this.#ranges !== undefined) this.#ranges.take(message, 0, message.length);
+    else this.#listener.onMessage?.(message, this.#connection.lastInboundAtMicros);
   }
 
   #decompress(payload: Buffer): Buffer {
     const atByte = this.#scanner.pushedBytes;
-    if (this.#responseEncoding === "gzip") return gunzipMessage(payload, this.#maxMessageBytes, atByte);
+    if (this.#responseEncoding === "gzip") return gunzipMessage(payload, this.maxMessageBytes, atByte);
     throw new WireError("BAD_COMPRESSION", {
       expected: "a compressed message only after grpc-encoding: gzip (gRPC over HTTP/2, Compressed-Flag)",
       actual: `grpc-encoding ${this.#responseEncoding}`,
@@ -211,8 +238,8 @@ class Call implements GrpcCall {
     this.stream.reset();
   }
 
-  #onEvent(event: Http2StreamEvent): void {
-    this.#options.onStreamEvent?.(event);
+  onEvent(event: Http2StreamEvent): void {
+    this.#listener.onStreamEvent?.(event);
     if (event.kind === "headers") this.#onHeaders(event);
     if (event.kind === "ended") this.#onStreamEnd(event.end);
   }
@@ -232,8 +259,10 @@ class Call implements GrpcCall {
     this.#responseEncoding = headerValue(event.headers, "grpc-encoding") ?? "identity";
     const contentType = headerValue(event.headers, "content-type") ?? "none";
     if (event.status === 200 && isGrpcContentType(contentType)) {
-      this.#settleMetadata(event.headers);
-      this.#options.onInitialMetadata?.(event.headers, event.atMicros);
+      this.#metadataCame = true;
+      this.#settleMetadata?.(event.headers);
+      if (this.#listener.onInitialMetadata === undefined) this.#initialHeaders = event.headers;
+      else this.#listener.onInitialMetadata(event.headers, event.atMicros);
       return;
     }
     // Not gRPC: its body says nothing that we could read, and might never end.
@@ -248,7 +277,7 @@ class Call implements GrpcCall {
       case "end-stream":
         this.#onEndStream();
         // In a microtask, so that a reset of the server's own in the same chunk is seen first.
-        if (this.#options.afterEnd !== "leave") queueMicrotask(() => this.stream.reset(ERROR_CODE.NO_ERROR));
+        if (this.#resetAfterEnd) queueMicrotask(() => this.stream.reset(ERROR_CODE.NO_ERROR));
         return;
       case "reset":
         return this.#finish({ status: statusOfReset(end.code), source: "reset", resetCode: end.code, detail });
@@ -295,8 +324,7 @@ class Call implements GrpcCall {
   }
 
   #finish(cause: Pick<GrpcEnd, "status" | "source" | "detail"> & { readonly resetCode?: number; readonly error?: WireError }): void {
-    if (this.#finished) return;
-    this.#finished = true;
+    if (this.#end !== undefined) return;
     const rawMessage = headerValue(this.#trailers, "grpc-message");
     const end: GrpcEnd = {
       message: rawMessage === undefined ? (cause.source === "trailers" ? "" : cause.detail) : decodePercent(rawMessage),
@@ -310,9 +338,10 @@ class Call implements GrpcCall {
       atMicros: this.stream.end?.atMicros ?? this.#connection.lastInboundAtMicros,
       ...cause,
     };
-    this.#settleMetadata(undefined);
-    this.#options.onEnd?.(end);
-    this.#settleEnded(end);
+    this.#end = end;
+    if (!this.#metadataCame) this.#settleMetadata?.(undefined);
+    this.#listener.onEnd?.(end);
+    this.#settleEnded?.(end);
   }
 }
 

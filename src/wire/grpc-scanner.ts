@@ -9,8 +9,8 @@ const nothing = Buffer.alloc(0);
 export interface GrpcScannerOptions {
   /** Largest message, as sent; a longer one is refused as soon as its prefix is read. */
   readonly maxMessageBytes: number;
-  /** Takes one message: `buffer[start, end)`, valid during the call only. `flag` is 0 or 1 (compressed). */
-  readonly onMessage: (buffer: Buffer, start: number, end: number, flag: number) => void;
+  /** Takes one message: `buffer[start, end)`, valid during the call only. `flag` is 0 or 1 (compressed). Called on the options, which are kept. */
+  onMessage(buffer: Buffer, start: number, end: number, flag: number): void;
 }
 
 /**
@@ -18,14 +18,14 @@ export interface GrpcScannerOptions {
  * bytes pushed is handed out where it lies; one that crosses a border is gathered, in memory that grows with what has come.
  */
 export class GrpcScanner {
-  readonly #onMessage: GrpcScannerOptions["onMessage"];
+  readonly #sink: GrpcScannerOptions;
   readonly #maxMessageBytes: number;
   #carry = nothing;
   #carried = 0;
   #pushedBytes = 0;
 
   constructor(options: GrpcScannerOptions) {
-    this.#onMessage = options.onMessage;
+    this.#sink = options;
     this.#maxMessageBytes = options.maxMessageBytes;
   }
 
@@ -60,7 +60,7 @@ export class GrpcScanner {
       const next = from + length;
       if (next > end) break;
       at = next;
-      this.#onMessage(buffer, from, next, flag);
+      this.#sink.onMessage(buffer, from, next, flag);
     }
     this.#pushedBytes += end - start;
     if (at < end) this.#take(buffer, at, end, end - at);
@@ -76,7 +76,7 @@ export class GrpcScanner {
     at = this.#take(buffer, at, end, whole);
     if (this.#carried < whole) return at;
     this.#carried = 0;
-    this.#onMessage(this.#carry, MESSAGE_PREFIX_BYTES, whole, flag);
+    this.#sink.onMessage(this.#carry, MESSAGE_PREFIX_BYTES, whole, flag);
     return at;
   }
 

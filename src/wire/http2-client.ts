@@ -25,7 +25,7 @@ import { OwnSettings } from "./http2-own-settings.js";
 import { Pings } from "./http2-pings.js";
 import { initialSettings, settingsById, type Http2Settings } from "./http2-settings.js";
 import { StreamTable } from "./http2-stream-table.js";
-import { StreamState, type Http2RequestOptions, type Http2Stream, type StreamHost } from "./http2-stream.js";
+import { StreamState, type Http2RequestOptions, type Http2Stream, type Http2StreamListener, type StreamHost } from "./http2-stream.js";
 import { nowMicros } from "./wire-clock.js";
 import { WireError } from "./wire-error.js";
 
@@ -120,13 +120,14 @@ export class Http2Client implements StreamHost, FrameHandler {
     if (this.#windowBytes > DEFAULT_WINDOW_BYTES) this.grantConnection(this.#windowBytes - DEFAULT_WINDOW_BYTES);
   }
 
-  request(headers: readonly Header[], options: Http2RequestOptions = {}): Http2Stream {
+  request(headers: readonly Header[], options: Http2RequestOptions = {}, listener: Http2StreamListener = options): Http2Stream {
     const refusal = this.#refusal(options.force ?? false);
     if (refusal !== undefined) throw refusal;
     const id = this.#streams.nextId ?? 0;
     const stream = new StreamState(id, this, {
-      ...options,
+      listener,
       replenish: options.replenish ?? (this.#autoReplenish ? "auto" : "manual"),
+      windowBytes: options.windowBytes ?? 0,
       sendWindowBytes: this.peerSettings.INITIAL_WINDOW_SIZE,
     });
     stream.localEnded = options.endStream ?? false;

@@ -5,7 +5,7 @@ import { Http2Client } from "./http2-client.js";
 import type { FrameToSend } from "./http2-frames.js";
 import type { Http2ConnectOptions } from "./http2-options.js";
 import type { Http2Settings } from "./http2-settings.js";
-import type { Http2RequestOptions, Http2Stream } from "./http2-stream.js";
+import type { Http2RequestOptions, Http2Stream, Http2StreamListener } from "./http2-stream.js";
 import { nowMicros } from "./wire-clock.js";
 import { WireError } from "./wire-error.js";
 
@@ -26,8 +26,11 @@ export interface Http2Connection {
   readonly closed: Promise<Http2ConnectionEnd>;
   /** Set when `closed` is. */
   readonly end: Http2ConnectionEnd | undefined;
-  /** Sends HEADERS. Throws WireError `CONNECTION_CLOSED`, `STREAM_IDS_EXHAUSTED`, and without `force` `GOAWAY_RECEIVED` or `TOO_MANY_STREAMS`. */
-  request(headers: readonly Header[], options?: Http2RequestOptions): Http2Stream;
+  /**
+   * Sends HEADERS. Throws WireError `CONNECTION_CLOSED`, `STREAM_IDS_EXHAUSTED`, and without `force` `GOAWAY_RECEIVED` or `TOO_MANY_STREAMS`.
+   * `listener` hears the stream in place of `options`, of which nothing is then kept.
+   */
+  request(headers: readonly Header[], options?: Http2RequestOptions, listener?: Http2StreamListener): Http2Stream;
   /** Round trip in microseconds; undefined if there was no answer in time, the connection ended, or 64 are under way. `opaque` is cut or filled to 8 bytes. */
   ping(options: { readonly withinMs: number; readonly opaque?: Uint8Array }): Promise<number | undefined>;
   /** Sends SETTINGS; true once acknowledged, false if the connection ended first. */

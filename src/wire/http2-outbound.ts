@@ -97,7 +97,7 @@ export class Outbound {
 
   /** Sends what both windows and the socket allow of a stream's queue; the rest waits. */
   flush(stream: StreamState): void {
-    for (let head = stream.queue[0]; head !== undefined; head = stream.queue[0]) {
+    for (let head = stream.queue?.[0]; head !== undefined; head = stream.queue?.[0]) {
       const waiting = head.data.length - head.sent;
       const allowed = Math.min(waiting, this.#peerSettings.MAX_FRAME_SIZE, this.#sendWindowBytes, stream.sendWindowBytes);
       if (waiting > 0 && allowed <= 0) {

@@ -35,7 +35,14 @@ export type Http2StreamEvent =
   | { readonly kind: "window"; readonly availableBytes: number; readonly atMicros: number }
   | { readonly kind: "ended"; readonly end: Http2StreamEnd };
 
-export interface Http2RequestOptions {
+/** Hears a stream; its methods are called on it, synchronously, in wire order. */
+export interface Http2StreamListener {
+  onEvent?(event: Http2StreamEvent): void;
+  /** Takes DATA in place of "data" events, without an object for each: `buffer[start, end)`, valid during the call only. */
+  onDataRange?(buffer: Buffer, start: number, end: number, endStream: boolean): void;
+}
+
+export interface Http2RequestOptions extends Http2StreamListener {
   /** END_STREAM on the HEADERS. */
   readonly endStream?: boolean;
   /** This stream's receive window, where it is to be larger than our INITIAL_WINDOW_SIZE: a WINDOW_UPDATE follows the HEADERS. */
@@ -44,10 +51,6 @@ export interface Http2RequestOptions {
   readonly replenish?: "auto" | "manual";
   /** Open it although GOAWAY or MAX_CONCURRENT_STREAMS forbids. */
   readonly force?: boolean;
-  /** Called synchronously, in wire order. */
-  readonly onEvent?: (event: Http2StreamEvent) => void;
-  /** Takes DATA in place of "data" events, without an object for each: `buffer[start, end)`, valid during the call only. */
-  readonly onDataRange?: (buffer: Buffer, start: number, end: number, endStream: boolean) => void;
 }
 
 /** One request on an HTTP/2 connection. */
@@ -108,23 +111,34 @@ interface QueuedWrite {
   readonly settle: (taken: boolean) => void;
 }
 
+/** What an open stream needs of its request; the rest of it need not be kept. */
+export interface StreamTerms {
+  readonly listener: Http2StreamListener;
+  readonly replenish: "auto" | "manual";
+  readonly sendWindowBytes: number;
+  /** As {@link Http2RequestOptions.windowBytes}; 0 where none was asked for. */
+  readonly windowBytes: number;
+}
+
 /** The connection's side of {@link Http2Stream}. */
 export class StreamState implements Http2Stream {
   readonly id: number;
-  readonly ended: Promise<Http2StreamEnd>;
   end: Http2StreamEnd | undefined;
   sendWindowBytes: number;
   receiveWindowBytes: number;
   queuedBytes = 0;
-  queue: QueuedWrite[] = [];
+  /** Never empty: an idle stream has none. */
+  queue: QueuedWrite[] | undefined;
   /** Bytes that the last `receiveDataRun` took. */
   runBytes = 0;
   remoteEnded = false;
   localEnded = false;
   readonly #host: StreamHost;
-  readonly #options: Http2RequestOptions;
+  readonly #listener: Http2StreamListener;
   readonly #replenish: "auto" | "manual";
-  readonly #settleEnded: (end: Http2StreamEnd) => void;
+  readonly #windowBytes: number;
+  #ended: Promise<Http2StreamEnd> | undefined;
+  #settleEnded: ((end: Http2StreamEnd) => void) | undefined;
   /** Received and not yet returned to the peer's window. */
   #unreturnedBytes = 0;
   #paused = false;
@@ -135,16 +149,20 @@ export class StreamState implements Http2Stream {
   #contentLength: number | undefined;
   #released = false;
 
-  constructor(id: number, host: StreamHost, options: Http2RequestOptions & { readonly replenish: "auto" | "manual"; readonly sendWindowBytes: number }) {
+  constructor(id: number, host: StreamHost, terms: StreamTerms) {
     this.id = id;
     this.#host = host;
-    this.#options = options;
-    this.#replenish = options.replenish;
-    this.sendWindowBytes = options.sendWindowBytes;
+    this.#listener = terms.listener;
+    this.#replenish = terms.replenish;
+    this.#windowBytes = terms.windowBytes;
+    this.sendWindowBytes = terms.sendWindowBytes;
     this.receiveWindowBytes = host.initialReceiveWindow;
-    let settle: (end: Http2StreamEnd) => void = () => {};
-    this.ended = new Promise((resolve) => (settle = resolve));
-    this.#settleEnded = settle;
+  }
+
+  /** Made when it is first asked for: most streams are never awaited. */
+  get ended(): Promise<Http2StreamEnd> {
+    const { end } = this;
+    return (this.#ended ??= end === undefined ? new Promise((resolve) => (this.#settleEnded = resolve)) : Promise.resolve(end));
   }
 
   write(data: Uint8Array, options: { readonly endStream?: boolean } = {}): Promise<boolean> {
@@ -152,16 +170,22 @@ export class StreamState implements Http2Stream {
     const endStream = options.endStream ?? false;
     this.#endQueued = endStream;
     return new Promise((settle) => {
-      this.queue.push({ data, sent: 0, endStream, settle });
+      const write: QueuedWrite = { data, sent: 0, endStream, settle };
       this.queuedBytes += data.length;
-      if (this.queue.length === 1) this.#host.flush(this);
+      if (this.queue !== undefined) {
+        this.queue.push(write);
+        return;
+      }
+      this.queue = [write];
+      this.#host.flush(this);
     });
   }
 
   /** Sends one frame of the queue's head, at most `bytes` of payload; the host has checked the windows. */
   sendQueued(bytes: number): void {
-    const head = this.queue[0];
-    if (head === undefined) return;
+    const { queue } = this;
+    const head = queue?.[0];
+    if (queue === undefined || head === undefined) return;
     const until = Math.min(head.data.length, head.sent + bytes);
     const last = until === head.data.length;
     const payload = head.data.subarray(head.sent, until);
@@ -170,7 +194,8 @@ export class StreamState implements Http2Stream {
     head.sent = until;
     this.#host.sendFrame({ type: FRAME.DATA, flags: last && head.endStream ? FLAG.END_STREAM : 0, streamId: this.id, payload });
     if (!last) return;
-    this.queue.shift();
+    if (queue.length === 1) this.queue = undefined;
+    else queue.shift();
     if (head.endStream) this.#endLocally();
     head.settle(true);
   }
@@ -226,8 +251,9 @@ export class StreamState implements Http2Stream {
     this.#dataBytes += end - start;
     const endStream = (frame.flags & FLAG.END_STREAM) !== 0;
     if (endStream) this.#checkContentLength(frame);
-    if (this.#options.onDataRange !== undefined) this.#options.onDataRange(frame.buffer, start, end, endStream);
-    else this.#options.onEvent?.({ kind: "data", data: frame.buffer.subarray(start, end), endStream, atMicros, atByte: frame.atByte });
+    const listener = this.#listener;
+    if (listener.onDataRange !== undefined) listener.onDataRange(frame.buffer, start, end, endStream);
+    else listener.onEvent?.({ kind: "data", data: frame.buffer.subarray(start, end), endStream, atMicros, atByte: frame.atByte });
     if (endStream) this.#endRemotely(atMicros);
     else this.#replenishAfterData();
   }
@@ -238,22 +264,21 @@ export class StreamState implements Http2Stream {
    */
   receiveDataRun(chunk: Buffer, at: number, end: number, { maxFrameBytes, windowBytes }: DataRunLimits): number {
     this.runBytes = 0;
-    const onDataRange = this.#options.onDataRange;
-    if (onDataRange === undefined || this.remoteEnded || !this.#responded) return at;
+    const listener = this.#listener;
+    if (listener.onDataRange === undefined || this.remoteEnded || !this.#responded) return at;
     const { id } = this;
     let room = Math.min(windowBytes, this.receiveWindowBytes);
     const before = room;
     while (end - at >= FRAME_HEADER_BYTES) {
       const length = ((chunk[at] as number) << 16) | ((chunk[at + 1] as number) << 8) | (chunk[at + 2] as number);
       const typeAndFlags = (chunk[at + 3] as number) | (chunk[at + 4] as number);
-      const streamId =
-        ((chunk[at + 5] as number) << 24) | ((chunk[at + 6] as number) << 16) | ((chunk[at + 7] as number) << 8) | (chunk[at + 8] as number);
+      const streamId = ((chunk[at + 5] as number) << 24) | ((chunk[at + 6] as number) << 16) | ((chunk[at + 7] as number) << 8) | (chunk[at + 8] as number);
       const start = at + FRAME_HEADER_BYTES;
       const next = start + length;
       if (typeAndFlags !== 0 || streamId !== id || next > end || length === 0 || length > maxFrameBytes || length > room) break;
       room -= length;
       at = next;
-      onDataRange(chunk, start, next, false);
+      listener.onDataRange(chunk, start, next, false);
       if (this.end !== undefined) break;
     }
     const bytes = before - room;
@@ -283,13 +308,13 @@ export class StreamState implements Http2Stream {
     }
     // A length may stand on a response that has no body to count (RFC 9110 section 8.6).
     if (endStream && trailing) this.#checkContentLength(frame);
-    this.#options.onEvent?.({ kind: "headers", headers, status, informational, trailing, endStream, atMicros, atByte: frame.atByte });
+    this.#listener.onEvent?.({ kind: "headers", headers, status, informational, trailing, endStream, atMicros, atByte: frame.atByte });
     if (endStream) this.#endRemotely(atMicros);
   }
 
   receiveReset(code: number, atMicros: number): void {
     this.#release("peer");
-    this.#options.onEvent?.({ kind: "reset", code, atMicros });
+    this.#listener.onEvent?.({ kind: "reset", code, atMicros });
     this.#finish({ kind: "reset", code, atMicros });
   }
 
@@ -300,7 +325,7 @@ export class StreamState implements Http2Stream {
       throw frameError("FLOW_CONTROL_ERROR", frame, `a window of at most ${LARGEST_WINDOW} (RFC 9113 6.9.1)`, `${this.sendWindowBytes} + ${increment}`);
     }
     this.sendWindowBytes += increment;
-    this.#options.onEvent?.({ kind: "window", availableBytes: this.sendWindowBytes, atMicros });
+    this.#listener.onEvent?.({ kind: "window", availableBytes: this.sendWindowBytes, atMicros });
     this.#host.flush(this);
   }
 
@@ -338,7 +363,7 @@ export class StreamState implements Http2Stream {
 
   #replenishAfterData(): void {
     if (this.#paused || this.#replenish !== "auto") return;
-    this.#returnWindow(Math.max(1, this.#host.initialReceiveWindow >>> 1, (this.#options.windowBytes ?? 0) >>> 1));
+    this.#returnWindow(Math.max(1, this.#host.initialReceiveWindow >>> 1, this.#windowBytes >>> 1));
   }
 
   #endRemotely(atMicros: number): void {
@@ -357,15 +382,15 @@ export class StreamState implements Http2Stream {
     this.#released = true;
     this.#host.release(this, by);
     const queue = this.queue;
-    this.queue = [];
+    this.queue = undefined;
     this.queuedBytes = 0;
-    for (const write of queue) write.settle(false);
+    for (const write of queue ?? []) write.settle(false);
   }
 
   #finish(end: Http2StreamEnd): void {
     if (this.end !== undefined) return;
     this.end = end;
-    this.#options.onEvent?.({ kind: "ended", end });
-    this.#settleEnded(end);
+    this.#listener.onEvent?.({ kind: "ended", end });
+    this.#settleEnded?.(end);
   }
 }
