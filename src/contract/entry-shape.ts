@@ -13,40 +13,86 @@ export function compileEntryShape(
   match: readonly RuleFile[],
   types: { readonly declared: readonly ProtobufField[]; readonly integers: "any" | "number" },
 ): (entry: Entry) => string | undefined {
-  const orders = match.flatMap((rule) => ("order" in rule && rule.order !== undefined ? [{ field: rule.entry, order: rule.order }] : []));
-  const tests = types.declared.flatMap((field) => {
-    const usual = jsonTypes[field.type];
-    const test = usual === isInteger && types.integers === "number" ? isIntegralNumber : usual;
-    return test === undefined ? [] : [{ field, fits: field.repeated ? listOf(test) : test }];
-  });
-  const isTime = createDateTimeTest();
+  const names = new Set([
+    ...rules.required,
+    ...types.declared.map(({ name }) => name),
+    ...(rules.sequence === undefined ? [] : [rules.sequence]),
+    ...(rules.time === undefined ? [] : [rules.time]),
+    ...match.flatMap((rule) => ("order" in rule && rule.order !== undefined ? [rule.entry] : [])),
+  ]);
+  const fields = [...names].map((name) => compileField(name, rules, match, types));
   return (entry) => {
-    for (const field of rules.required) {
-      const value = entry[field];
+    // One look at each field: in a flood it is what this costs.
+    for (const { name, required, wrong } of fields) {
+      const value = entry[name];
       if (value === undefined || value === null || value === "") {
-        return `the required field "${field}" is ${value === undefined ? "absent" : value === null ? "null" : "empty"}`;
+        if (required) {
+          return `the required field "${name}" is ${value === undefined ? "absent" : value === null ? "null" : "empty"}`;
+        }
+        if (value !== "") {
+          continue;
+        }
       }
-    }
-    for (const { field, fits } of tests) {
-      const value = entry[field.name];
-      if (value !== undefined && value !== null && !fits(value)) {
-        return `"${field.name}" is ${show(value)}, not ${field.repeated ? "a list of " : ""}${field.type}`;
-      }
-    }
-    if (rules.sequence !== undefined && present(entry[rules.sequence]) && sequenceOf(rules, entry) === undefined) {
-      return `"${rules.sequence}" is ${show(entry[rules.sequence])}, not a whole number`;
-    }
-    if (rules.time !== undefined && present(entry[rules.time]) && !isTime(entry[rules.time])) {
-      return `"${rules.time}" is ${show(entry[rules.time])}, not a time by RFC 3339`;
-    }
-    for (const { field, order } of orders) {
-      const value = entry[field];
-      if (present(value) && !(typeof value === "string" && order.includes(value))) {
-        return `"${field}" is ${show(value)}, not one of ${order.join(", ")}`;
+      const found = wrong(value, entry);
+      if (found !== undefined) {
+        return `"${name}" is ${show(value)}, not ${found}`;
       }
     }
     return undefined;
   };
+}
+
+interface FieldShape {
+  readonly name: string;
+  readonly required: boolean;
+  /** What a value that is there should be, or undefined when it is that. */
+  readonly wrong: (value: unknown, entry: Entry) => string | undefined;
+}
+
+function compileField(
+  name: string,
+  rules: EntryRules,
+  match: readonly RuleFile[],
+  { declared, integers }: { readonly declared: readonly ProtobufField[]; readonly integers: "any" | "number" },
+): FieldShape {
+  const wrongs: FieldShape["wrong"][] = [];
+  const field = declared.find((candidate) => candidate.name === name);
+  const usual = field === undefined ? undefined : jsonTypes[field.type];
+  const test = usual === isInteger && integers === "number" ? isIntegralNumber : usual;
+  if (field !== undefined && test !== undefined) {
+    const fits = field.repeated ? listOf(test) : test;
+    const type = `${field.repeated ? "a list of " : ""}${field.type}`;
+    wrongs.push((value) => (fits(value) ? undefined : type));
+  }
+  if (name === rules.sequence) {
+    wrongs.push((value, entry) => (typeof value === "number" || sequenceOf(rules, entry) !== undefined ? undefined : "a whole number"));
+  }
+  if (name === rules.time) {
+    const isTime = createDateTimeTest();
+    wrongs.push((value) => (isTime(value) ? undefined : "a time by RFC 3339"));
+  }
+  for (const rule of match) {
+    const order = "order" in rule && rule.entry === name ? rule.order : undefined;
+    if (order !== undefined) {
+      wrongs.push((value) => (typeof value === "string" && order.includes(value) ? undefined : `one of ${order.join(", ")}`));
+    }
+  }
+  const [first, second] = wrongs;
+  const wrong: FieldShape["wrong"] =
+    first === undefined
+      ? () => undefined
+      : second === undefined
+        ? first
+        : (value, entry) => {
+            for (const each of wrongs) {
+              const found = each(value, entry);
+              if (found !== undefined) {
+                return found;
+              }
+            }
+            return undefined;
+          };
+  return { name, required: rules.required.includes(name), wrong };
 }
 
 const jsonTypes: Readonly<Record<string, (value: unknown) => boolean>> = {
@@ -91,7 +137,7 @@ function createDateTimeTest(): (value: unknown) => boolean {
     if (typeof value !== "string") {
       return false;
     }
-    if (second !== "" && value.startsWith(second) && /^(?:\.\d+)?[Zz]$/.test(value.slice(second.length))) {
+    if (second !== "" && value.startsWith(second) && endsInUtc(value, secondLength)) {
       return true;
     }
     const right = isDateTime(value);
@@ -100,6 +146,25 @@ function createDateTimeTest(): (value: unknown) => boolean {
     }
     return right;
   };
+}
+
+/** Whether a fraction of a second, if any, and `Z` are all that follows. */
+function endsInUtc(value: string, from: number): boolean {
+  const last = value.length - 1;
+  const zone = value.charCodeAt(last);
+  if (last === from) {
+    return zone === 0x5a || zone === 0x7a;
+  }
+  if ((zone !== 0x5a && zone !== 0x7a) || value.charCodeAt(from) !== 0x2e || last === from + 1) {
+    return false;
+  }
+  for (let at = from + 1; at < last; at++) {
+    const code = value.charCodeAt(at);
+    if (code < 0x30 || code > 0x39) {
+      return false;
+    }
+  }
+  return true;
 }
 
 /** Characters of `2026-01-01T00:00:00`. */
@@ -118,10 +183,6 @@ function isDateTime(value: string): boolean {
 }
 
 const daysOfMonths: readonly number[] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-
-function present(value: unknown): boolean {
-  return value !== undefined && value !== null;
-}
 
 function show(value: unknown): string {
   const text = typeof value === "bigint" ? value.toString() : (JSON.stringify(value) ?? String(value));

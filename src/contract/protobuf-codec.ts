@@ -1,6 +1,6 @@
 import protobuf from "protobufjs";
 import type { Message, MessageCodec, ProtobufField } from "../core/contract.js";
-import { plainDefaultsOf, readMessage, type ReaderField, type ReaderType } from "./protobuf-reader.js";
+import { plainDefaultsOf, readMessage, RecentText, type ReaderField, type ReaderType } from "./protobuf-reader.js";
 
 /** How fields of type bytes appear in messages. */
 export type BytesForm = "base64" | "text";
@@ -146,7 +146,9 @@ function readerFor(root: protobuf.Type): ReaderType {
 function readerField(field: protobuf.Field, make: (type: protobuf.Type) => ReaderType): ReaderField {
   const resolved = field.resolvedType;
   const rivals = (field.partOf?.oneof ?? []).filter((name) => name !== field.name);
-  const base = { name: field.name, type: kindOf(field), repeated: field.repeated || field.map, presence: hasPresence(field), rivals };
+  const type = kindOf(field);
+  const recent = type === "string" ? new RecentText() : undefined;
+  const base = { name: field.name, type, repeated: field.repeated || field.map, presence: hasPresence(field), rivals, recent };
   if (isMapField(field)) {
     return { ...base, type: "message", map: true, message: () => mapEntryType(field, make) };
   }

@@ -24,9 +24,47 @@ export interface ReaderField {
   readonly enumNames?: ReadonlyMap<number, string>;
   /** A map is a repeated message of key and value on the wire. */
   readonly map?: boolean;
+  /** Of a string field: what it held last. */
+  readonly recent?: RecentText | undefined;
+}
+
+/** The last short text of a field: levels, sources and names come again and again, and comparing bytes costs less than making a string. */
+export class RecentText {
+  readonly #bytes = new Uint8Array(recentBytes);
+  #length = -1;
+  #text = "";
+
+  /** The text of `input[start, stop)`, where it is the same as the last one. */
+  of(input: Uint8Array, start: number, stop: number): string | undefined {
+    const length = this.#length;
+    if (stop - start !== length) {
+      return undefined;
+    }
+    const bytes = this.#bytes;
+    for (let i = 0; i < length; i++) {
+      if (input[start + i] !== bytes[i]) {
+        return undefined;
+      }
+    }
+    return this.#text;
+  }
+
+  /** Keeps a text in ASCII, if it is short. */
+  keep(text: string): string {
+    const { length } = text;
+    if (length <= recentBytes) {
+      for (let i = 0; i < length; i++) {
+        this.#bytes[i] = text.charCodeAt(i);
+      }
+      this.#length = length;
+      this.#text = text;
+    }
+    return text;
+  }
 }
 
 const deepest = 100;
+const recentBytes = 24;
 
 /**
  * Reads a protobuf message strictly: truncated input, invalid UTF-8, field number 0, unknown wire types, unbalanced groups,
@@ -206,9 +244,14 @@ function readScalar(field: ReaderField, cursor: Cursor, end: number, type: Reade
       const stop = readLength(cursor, end, type, field);
       const start = cursor.at;
       cursor.at = stop;
+      const { recent } = field;
+      const again = recent?.of(cursor.input, start, stop);
+      if (again !== undefined) {
+        return again;
+      }
       const ascii = readAscii(cursor.input, start, stop);
       if (ascii !== undefined) {
-        return ascii;
+        return recent === undefined ? ascii : recent.keep(ascii);
       }
       try {
         return utf8.decode(cursor.input.subarray(start, stop));
