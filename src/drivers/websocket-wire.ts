@@ -1,8 +1,8 @@
-import type { WebSocketBinding } from "../core/contract.js";
+import type { Message, WebSocketBinding } from "../core/contract.js";
 import type { Connection, Driver, MonitorStream, OpenOptions, StreamEnd, StreamEvent } from "../core/stream.js";
 import type { Target } from "../core/target.js";
 import type { HeaderField } from "../wire/http1-response.js";
-import type { WebSocketConnection, WebSocketEnd, WebSocketEvent } from "../wire/websocket-connection.js";
+import type { WebSocketConnection, WebSocketEnd, WebSocketEvent, WebSocketListener } from "../wire/websocket-connection.js";
 import { opcodes, type Frame } from "../wire/websocket-frames.js";
 import { upgrade, type UpgradeOutcome } from "../wire/websocket-upgrade.js";
 import { parseClosePayload } from "../wire/websocket-violations.js";
@@ -42,10 +42,10 @@ class WireConnection implements Connection {
     this.#readBuffer = flood === undefined ? undefined : Buffer.from(flood.readBuffer.buffer, flood.readBuffer.byteOffset, flood.readBuffer.byteLength);
   }
 
-  async open(given: OpenOptions): Promise<MonitorStream> {
-    const options = { ...given, events: untilEnded(given.events) };
+  async open(options: OpenOptions): Promise<MonitorStream> {
     const binding = websocketBindingOf(this.#target);
-    const outcome = await this.#upgrade(binding, options);
+    const stream = new WireStream(binding, options, this.#readBuffer !== undefined);
+    const outcome = await this.#upgrade(binding, options, stream);
     if (outcome instanceof WireError) {
       return endAtOnce(options, lostEnd(outcome.message), nowMicros());
     }
@@ -56,9 +56,9 @@ class WireConnection implements Connection {
     const { connection, timing } = outcome;
     const dial = { dialledAtMicros: timing.dialedAtMicros, connectedAtMicros: timing.connectedAtMicros, requestedAtMicros: timing.requestedAtMicros };
     this.#open.add(connection);
-    void connection.ended.then(() => this.#open.delete(connection));
     options.events({ kind: "opened", atMicros: timing.respondedAtMicros, headers: joinHeaders(outcome.response.headers), dial });
-    return openStream(connection, binding, options);
+    stream.start(connection, this.#open, options.signal);
+    return stream;
   }
 
   async close(): Promise<void> {
@@ -70,11 +70,11 @@ class WireConnection implements Connection {
   }
 
   /** A WireError is what the server did instead of answering; that nobody answers is a rejection. */
-  async #upgrade(binding: WebSocketBinding, options: OpenOptions): Promise<UpgradeOutcome | WireError> {
+  async #upgrade(binding: WebSocketBinding, options: OpenOptions, listener: WebSocketListener): Promise<UpgradeOutcome | WireError> {
     const target = this.#target;
     const signals = [this.#signal, options.signal].filter((signal) => signal !== undefined);
     try {
-      return await upgrade({
+      const request = {
         host: target.host,
         port: target.port,
         path: target.path,
@@ -84,12 +84,9 @@ class WireConnection implements Connection {
         timeoutMs: this.#timeoutMs,
         closeWithinMs,
         signal: signals.length > 1 ? AbortSignal.any(signals) : signals[0],
-        ...(this.#readBuffer === undefined
-          ? {
-              onFrame: (direction: "sent" | "received", frame: Frame, atMicros: number) => options.events(frameEvent(frame, direction, atMicros)),
-            }
-          : { readBuffer: this.#readBuffer, scan: scanInto(options.messageBytes) }),
-      });
+        readBuffer: this.#readBuffer,
+      };
+      return await upgrade(request, listener);
     } catch (thrown) {
       if (thrown instanceof WireError && (options.signal?.aborted === true || !/^(CONNECT_|TLS_|NOT_HTTP)/.test(thrown.code))) {
         return thrown;
@@ -99,94 +96,140 @@ class WireConnection implements Connection {
   }
 }
 
-/** Lets nothing through behind the end: the closing handshake still makes frames. */
-function untilEnded(events: OpenOptions["events"]): OpenOptions["events"] {
-  let over = false;
-  return (event) => {
-    if (over) {
-      return;
-    }
-    over = event.kind === "ended";
-    events(event);
-  };
-}
-
 function endAtOnce(options: OpenOptions, end: StreamEnd, atMicros: number): MonitorStream {
   options.events({ kind: "ended", atMicros, end });
   return endedStream(end);
 }
 
-function openStream(connection: WebSocketConnection, binding: WebSocketBinding, options: OpenOptions): MonitorStream {
-  const { codec, endText } = binding;
-  const opcode = codec.form === "text" ? opcodes.text : opcodes.binary;
-  const { events, signal } = options;
-  let end: StreamEnd | undefined;
-  let endSent = false;
-  let cancelled: string | undefined;
-  let settle: (end: StreamEnd) => void = () => undefined;
-  const ended = new Promise<StreamEnd>((resolve) => (settle = resolve));
-  const finish = (how: StreamEnd, atMicros: number): void => {
-    if (end !== undefined) {
+/** It listens to its connection itself: of an idle stream little more than this is kept. */
+class WireStream implements MonitorStream, WebSocketListener {
+  readonly ended: Promise<StreamEnd>;
+  readonly messageRanges: OpenOptions["messageBytes"];
+  /** Undefined where frames are not reported. */
+  readonly onFrame: WebSocketListener["onFrame"];
+  readonly #binding: WebSocketBinding;
+  readonly #events: OpenOptions["events"];
+  #settleEnded!: (end: StreamEnd) => void;
+  #connection: WebSocketConnection | undefined;
+  /** The driver's open connections. */
+  #open: Set<WebSocketConnection> | undefined;
+  #end: StreamEnd | undefined;
+  #endSent = false;
+  #cancelled: string | undefined;
+  #dropAbort: (() => void) | undefined;
+
+  constructor(binding: WebSocketBinding, options: OpenOptions, flooded: boolean) {
+    this.#binding = binding;
+    this.#events = options.events;
+    this.messageRanges = flooded ? options.messageBytes : undefined;
+    // The closing handshake still makes frames behind the end.
+    this.onFrame = flooded ? undefined : (direction, frame, atMicros) => this.#end === undefined && this.#events(frameEvent(frame, direction, atMicros));
+    this.ended = new Promise((resolve) => (this.#settleEnded = resolve));
+  }
+
+  /** The upgrade was accepted. */
+  start(connection: WebSocketConnection, open: Set<WebSocketConnection>, signal: AbortSignal | undefined): void {
+    this.#connection = connection;
+    this.#open = open;
+    if (connection.end !== undefined) {
+      this.onEnd(connection.end);
+    }
+    if (signal === undefined) {
       return;
     }
-    end = how;
-    signal?.removeEventListener("abort", onAbort);
-    events({ kind: "ended", atMicros, end });
-    settle(end);
-  };
-  const cancel = (why: string): void => {
-    if (end === undefined) {
-      cancelled = why;
-      connection.destroy();
+    const abort = (): void => this.#cancel("cancelled by its signal");
+    if (signal.aborted) {
+      abort();
+      return;
     }
-  };
-  const onAbort = (): void => cancel("cancelled by its signal");
-  connection.onEvent = (event: WebSocketEvent) => {
-    if (end !== undefined) {
+    signal.addEventListener("abort", abort, { once: true });
+    this.#dropAbort = () => signal.removeEventListener("abort", abort);
+  }
+
+  async send(message: Message): Promise<void> {
+    const { codec } = this.#binding;
+    const opcode = codec.form === "text" ? opcodes.text : opcodes.binary;
+    if (this.#end !== undefined || (await this.#connection?.sendFrame({ opcode, payload: codec.encode(message) })) !== true) {
+      throw new Error("the stream has ended");
+    }
+  }
+
+  async end(): Promise<void> {
+    if (this.#end !== undefined || this.#endSent) {
+      return;
+    }
+    this.#endSent = true;
+    const { endText } = this.#binding;
+    await (endText === undefined ? this.#connection?.sendClose(1000) : this.#connection?.sendText(endText));
+  }
+
+  cancel(): void {
+    this.#cancel("cancelled by us");
+  }
+
+  pause(): void {
+    this.#connection?.pause();
+  }
+
+  resume(): void {
+    this.#connection?.resume();
+  }
+
+  lastInboundAtMicros(): number {
+    return this.#connection?.lastInboundAtMicros ?? 0;
+  }
+
+  onEvent(event: WebSocketEvent): void {
+    if (this.#connection === undefined || this.#end !== undefined) {
       return;
     }
     switch (event.kind) {
       case "message":
-        events(decodedEvent(codec, event.bytes, event.atMicros, event.type === "text"));
+        this.#events(decodedEvent(this.#binding.codec, event.bytes, event.atMicros, event.type === "text"));
         return;
       case "close":
-        finish(endOfClose(event.code, event.reason), event.atMicros);
+        this.#finish(endOfClose(event.code, event.reason), event.atMicros);
         return;
       case "violation":
-        finish({ kind: "lost", native: event.error.code, cause: event.error.message }, event.atMicros);
+        this.#finish({ kind: "lost", native: event.error.code, cause: event.error.message }, event.atMicros);
         return;
       case "fin":
       case "rst":
-        finish(lostEnd(event.kind === "fin" ? "the server ended TCP without a Close frame" : `the connection was reset (${event.cause})`), event.atMicros);
+        this.#finish(
+          lostEnd(event.kind === "fin" ? "the server ended TCP without a Close frame" : `the connection was reset (${event.cause})`),
+          event.atMicros,
+        );
         return;
       case "ping":
       case "pong":
     }
-  };
-  void connection.ended.then((how: WebSocketEnd) => finish(lostEnd(cancelled ?? localCause(how)), how.tcpEndedAtMicros));
-  if (signal?.aborted === true) {
-    onAbort();
   }
-  signal?.addEventListener("abort", onAbort, { once: true });
-  return {
-    async send(message) {
-      if (end !== undefined || !(await connection.sendFrame({ opcode, payload: codec.encode(message) }))) {
-        throw new Error("the stream has ended");
-      }
-    },
-    async end() {
-      if (end !== undefined || endSent) {
-        return;
-      }
-      endSent = true;
-      await (endText === undefined ? connection.sendClose(1000) : connection.sendText(endText));
-    },
-    cancel: () => cancel("cancelled by us"),
-    pause: () => connection.pause(),
-    resume: () => connection.resume(),
-    ended,
-    lastInboundAtMicros: () => connection.lastInboundAtMicros,
-  };
+
+  onEnd(how: WebSocketEnd): void {
+    // A connection that ended before it was handed out is told of when it has been.
+    if (this.#connection === undefined) {
+      return;
+    }
+    this.#open?.delete(this.#connection);
+    this.#finish(lostEnd(this.#cancelled ?? localCause(how)), how.tcpEndedAtMicros);
+  }
+
+  #cancel(why: string): void {
+    if (this.#end === undefined) {
+      this.#cancelled = why;
+      this.#connection?.destroy();
+    }
+  }
+
+  #finish(how: StreamEnd, atMicros: number): void {
+    if (this.#end !== undefined) {
+      return;
+    }
+    this.#end = how;
+    this.#dropAbort?.();
+    this.#events({ kind: "ended", atMicros, end: how });
+    this.#settleEnded(how);
+  }
 }
 
 function localCause(how: WebSocketEnd): string {
@@ -229,8 +272,4 @@ function describeFrame(frame: Frame): string {
     default:
       return `opcode ${opcode} ${size}`;
   }
-}
-
-function scanInto(messages: OpenOptions["messageBytes"]): ((buffer: Uint8Array, start: number, end: number) => void) | undefined {
-  return messages === undefined ? undefined : (buffer, start, end) => messages.take(buffer, start, end);
 }

@@ -60,10 +60,9 @@ export function dial(options: DialOptions): Promise<DialledSocket> {
       tcp.off("error", onTcpError);
       tcp.on("error", ignore);
       const stream = tls ?? tcp;
-      stream.off("error", onTlsError).off("end", onTlsEnd);
-      stream.on("error", ignore);
+      if (tls !== undefined) tls.off("error", onTlsError).off("end", onTlsEnd).on("error", ignore);
       if (error === undefined) {
-        resolve(dialledSocket(stream, tcp));
+        resolve(new DialledTcp(stream, tcp));
         return;
       }
       stream.destroy();
@@ -108,10 +107,11 @@ export function dial(options: DialOptions): Promise<DialledSocket> {
 function openTcp(options: DialOptions): Socket {
   const { host, port } = options;
   if (options.tls !== undefined) return connectTcp({ host, port, allowHalfOpen: true });
+  const { onChunk } = options;
   const onread = {
     buffer: options.readBuffer ?? Buffer.allocUnsafeSlow(options.readBufferBytes ?? 65_536),
     callback: (bytes: number, buffer: Uint8Array): boolean => {
-      options.onChunk(buffer as Buffer, bytes);
+      onChunk(buffer as Buffer, bytes);
       return true;
     },
   };
@@ -132,14 +132,21 @@ function tlsConnectionOptions(options: DialOptions, tls: TlsOptions, socket: Soc
 }
 
 /** Apart from the dial, whose listeners and timer a long connection need not remember. */
-function dialledSocket(stream: Duplex, tcp: Socket): DialledSocket {
-  return { stream, reset: () => resetTcp(stream, tcp) };
-}
+class DialledTcp implements DialledSocket {
+  readonly stream: Duplex;
+  readonly #tcp: Socket;
 
-function resetTcp(stream: Duplex, tcp: Socket): void {
-  // While a FIN is on its way out the system refuses a reset, and node would then never close the socket.
-  if (stream.writableEnded && !stream.writableFinished) tcp.destroy();
-  else tcp.resetAndDestroy();
+  constructor(stream: Duplex, tcp: Socket) {
+    this.stream = stream;
+    this.#tcp = tcp;
+  }
+
+  reset(): void {
+    const { stream } = this;
+    // While a FIN is on its way out the system refuses a reset, and node would then never close the socket.
+    if (stream.writableEnded && !stream.writableFinished) this.#tcp.destroy();
+    else this.#tcp.resetAndDestroy();
+  }
 }
 
 function adopt(stream: Duplex, onChunk: DialOptions["onChunk"]): DialledSocket {

@@ -3,21 +3,21 @@ import type { DialledSocket } from "./dial.js";
 import { drainBeforeDestroy } from "./drain-before-destroy.js";
 import { nowMicros } from "./wire-clock.js";
 import { deflateMessage } from "./websocket-deflate.js";
-import type { CloseRecord, WebSocketConnectionOptions, WebSocketEnd, WebSocketEvent } from "./websocket-events.js";
+import type { CloseRecord, WebSocketConnectionOptions, WebSocketEnd, WebSocketEvent, WebSocketListener } from "./websocket-events.js";
 import type { Frame, FrameToSend } from "./websocket-frames.js";
 import { encodeClosePayload, encodeFrame, opcodes, rsv1 } from "./websocket-frames.js";
 import type { DeflateParameters } from "./websocket-handshake.js";
 import type { Receiver } from "./websocket-receiver.js";
 import { FrameReceiver } from "./websocket-receiver.js";
-import { WebSocketScanner } from "./websocket-scanner.js";
+import { WebSocketScanner, type WebSocketScannerOptions } from "./websocket-scanner.js";
 import { closeCodeFor, parseClosePayload } from "./websocket-violations.js";
 import { WireError } from "./wire-error.js";
 
-export type { CloseRecord, WebSocketConnectionOptions, WebSocketEnd, WebSocketEvent } from "./websocket-events.js";
+export type { CloseRecord, WebSocketConnectionOptions, WebSocketEnd, WebSocketEvent, WebSocketListener } from "./websocket-events.js";
 
 /** Where a dialled socket's bytes go: to the handshake first, then to the connection. `chunk` is reused after the call. */
 export interface ByteInlet {
-  receive: (chunk: Uint8Array, atMicros: number) => void;
+  receiver: { receive(chunk: Uint8Array, atMicros: number): void };
 }
 
 /** What the upgrade hands over. */
@@ -35,9 +35,15 @@ export interface UpgradedSocket {
 /** Bytes of pongs that a server may leave unread before only its latest ping is answered (RFC 6455 §5.5.3 allows that). */
 const maxQueuedPongBytes = 65536;
 
-/** A client's side of a WebSocket after the 101: sends anything, hides nothing. */
-export class WebSocketConnection {
+/** Most connections have none; thousands share it. */
+const noViolations: readonly WireError[] = [];
+
+/** A client's side of a WebSocket after the 101: sends anything, hides nothing. It listens to its scanner itself: there may be thousands. */
+export class WebSocketConnection implements WebSocketScannerOptions {
+  /** In place of the listener's. */
   onEvent: ((event: WebSocketEvent) => void) | undefined;
+  /** Largest message. */
+  readonly maxMessageBytes: number;
   autoPong: boolean;
   autoCloseReply: boolean;
   bytesReceived: number;
@@ -46,17 +52,21 @@ export class WebSocketConnection {
   /** Control frames alone where messages are scanned. */
   framesReceived = 0;
   lastInboundAtMicros = nowMicros();
-  /** Settles when the socket is closed; never rejects. */
-  readonly ended: Promise<WebSocketEnd>;
-  /** The first 100, in order. */
-  readonly violations: WireError[] = [];
+  /** Set when `ended` is. */
+  end: WebSocketEnd | undefined;
 
   private readonly socket: Duplex;
-  private readonly upgraded: UpgradedSocket;
-  private readonly options: WebSocketConnectionOptions;
+  private readonly dialled: DialledSocket;
+  private readonly tls: boolean;
+  private readonly listener: WebSocketListener;
+  private readonly ranges: WebSocketListener["messageRanges"];
+  private readonly observes: boolean;
+  private readonly closeWithinMs: number;
   private readonly receiver: Receiver;
   private readonly deflate: DeflateParameters | undefined;
-  private settleEnd!: (end: WebSocketEnd) => void;
+  private violated: WireError[] | undefined;
+  private endedPromise: Promise<WebSocketEnd> | undefined;
+  private settleEnd: ((end: WebSocketEnd) => void) | undefined;
   private closeReceived: CloseRecord | undefined;
   private closeSent: CloseRecord | undefined;
   private tcpEnd: { readonly by: WebSocketEnd["tcp"]; readonly atMicros: number } | undefined;
@@ -71,20 +81,22 @@ export class WebSocketConnection {
   private pingToAnswer: Uint8Array | undefined;
   private closeTimer: NodeJS.Timeout | undefined;
 
-  constructor(upgraded: UpgradedSocket, options: WebSocketConnectionOptions) {
-    this.upgraded = upgraded;
+  /** `listener` hears it in place of `options`, of which nothing is then kept. */
+  constructor(upgraded: UpgradedSocket, options: WebSocketConnectionOptions, listener: WebSocketListener = options) {
+    this.dialled = upgraded.dialled;
     this.socket = upgraded.dialled.stream;
-    this.options = options;
-    this.onEvent = options.onEvent;
+    this.tls = upgraded.tls;
+    this.listener = listener;
+    this.ranges = listener.messageRanges ?? (options.scan === undefined ? undefined : { take: options.scan });
+    this.observes = options.violations === "observe";
+    this.closeWithinMs = options.closeWithinMs ?? 5000;
+    this.maxMessageBytes = options.maxMessageBytes ?? 16 * 1024 * 1024;
     this.autoPong = options.autoPong ?? true;
     this.autoCloseReply = options.autoCloseReply ?? true;
     this.bytesReceived = upgraded.firstByte;
     this.deflate = upgraded.deflate;
-    this.receiver = this.createReceiver(options.maxMessageBytes ?? 16 * 1024 * 1024);
-    this.ended = new Promise((resolve) => (this.settleEnd = resolve));
-    // What is handed out must outlive the read buffer, unless it is scanned.
-    const copy = options.scan === undefined;
-    upgraded.inlet.receive = (chunk, atMicros) => this.receiveChunk(copy ? Uint8Array.from(chunk) : chunk, atMicros);
+    this.receiver = this.ranges === undefined ? this.createReceiver(upgraded.firstByte) : new WebSocketScanner(this, upgraded.firstByte);
+    upgraded.inlet.receiver = this;
     this.socket.on("end", () => this.receiveEnd());
     this.socket.on("close", () => this.finish());
     drainBeforeDestroy(this.socket, (error) => (this.socketError ??= { code: error.code ?? error.message, atMicros: nowMicros() }));
@@ -94,6 +106,17 @@ export class WebSocketConnection {
     setImmediate(() => {
       if (!this.paused) this.resume();
     });
+  }
+
+  /** Settles when the socket is closed; never rejects. */
+  get ended(): Promise<WebSocketEnd> {
+    const { end } = this;
+    return (this.endedPromise ??= end === undefined ? new Promise((resolve) => (this.settleEnd = resolve)) : Promise.resolve(end));
+  }
+
+  /** The first 100, in order. */
+  get violations(): readonly WireError[] {
+    return this.violated ?? noViolations;
   }
 
   /** Bytes sent that the operating system has not taken. */
@@ -129,7 +152,7 @@ export class WebSocketConnection {
     const bytes = encodeFrame(frame);
     const atMicros = nowMicros();
     if (frame.opcode === opcodes.close) this.noteCloseSent(frame, atMicros);
-    this.options.onFrame?.("sent", sentFrame(frame, bytes, this.bytesSent), atMicros);
+    this.listener.onFrame?.("sent", sentFrame(frame, bytes, this.bytesSent), atMicros);
     return this.sendBytes(bytes);
   }
 
@@ -168,12 +191,25 @@ export class WebSocketConnection {
     this.reset();
   }
 
-  private createReceiver(maxMessageBytes: number): Receiver {
-    const { firstByte, deflate } = this.upgraded;
-    const { scan } = this.options;
-    if (scan !== undefined) {
-      return new WebSocketScanner({ maxMessageBytes, onMessage: scan, onControl: (frame) => this.receiveScannedControl(frame) }, firstByte);
-    }
+  /** A chunk from the socket, which is not kept. */
+  receive(chunk: Uint8Array, atMicros: number): void {
+    // What is handed out must outlive the read buffer, unless it is scanned.
+    this.receiveChunk(this.ranges === undefined ? Uint8Array.from(chunk) : chunk, atMicros);
+  }
+
+  /** From the scanner. */
+  onMessage(buffer: Uint8Array, start: number, end: number, opcode: number): void {
+    this.ranges?.take(buffer, start, end, opcode);
+  }
+
+  /** From the scanner. */
+  onControl(frame: Frame): void {
+    this.receiveFrame(frame);
+    this.receiveControl(frame);
+  }
+
+  private createReceiver(firstByte: number): Receiver {
+    const { maxMessageBytes, deflate } = this;
     return new FrameReceiver(
       {
         onFrame: (frame) => this.receiveFrame(frame),
@@ -190,7 +226,7 @@ export class WebSocketConnection {
 
   /** What comes behind a Close frame is told to observers alone. */
   private get mayTell(): boolean {
-    return this.closeReceived === undefined || this.options.violations === "observe";
+    return this.closeReceived === undefined || this.observes;
   }
 
   private sendMessage(opcode: number, payload: Uint8Array): Promise<boolean> {
@@ -223,12 +259,7 @@ export class WebSocketConnection {
 
   private receiveFrame(frame: Frame): void {
     this.framesReceived += 1;
-    this.options.onFrame?.("received", frame, this.chunkAtMicros);
-  }
-
-  private receiveScannedControl(frame: Frame): void {
-    this.receiveFrame(frame);
-    this.receiveControl(frame);
+    this.listener.onFrame?.("received", frame, this.chunkAtMicros);
   }
 
   private receiveControl(frame: Frame): void {
@@ -276,7 +307,7 @@ export class WebSocketConnection {
       else this.receiveFin(atMicros);
     };
     // A reset right behind data is read like FIN; only a write, be it of nothing, tells them apart (after FIN and reset it fails with EPIPE).
-    const canProbe = !this.upgraded.tls && this.socket.writable && this.socket.writableLength === 0;
+    const canProbe = !this.tls && this.socket.writable && this.socket.writableLength === 0;
     if (canProbe) this.socket.write(new Uint8Array(0), settle);
     else settle();
   }
@@ -301,13 +332,14 @@ export class WebSocketConnection {
   /** Records a violation; false where it failed the connection. */
   private violate(error: WireError): boolean {
     this.report(error);
-    if (this.options.violations === "observe") return true;
+    if (this.observes) return true;
     this.fail(error);
     return false;
   }
 
   private report(error: WireError): void {
-    if (this.violations.length < 100) this.violations.push(error);
+    this.violated ??= [];
+    if (this.violated.length < 100) this.violated.push(error);
     this.emit({ kind: "violation", error, atMicros: this.chunkAtMicros });
   }
 
@@ -324,7 +356,8 @@ export class WebSocketConnection {
   }
 
   private emit(event: WebSocketEvent): void {
-    this.onEvent?.(event);
+    if (this.onEvent === undefined) this.listener.onEvent?.(event);
+    else this.onEvent(event);
   }
 
   private noteCloseSent(frame: FrameToSend, atMicros: number): void {
@@ -343,11 +376,11 @@ export class WebSocketConnection {
     this.closeTimer ??= setTimeout(() => {
       this.noteTcpEnd("timeout");
       this.reset();
-    }, this.options.closeWithinMs ?? 5000);
+    }, this.closeWithinMs);
   }
 
   private reset(): void {
-    this.upgraded.dialled.reset();
+    this.dialled.reset();
     this.socket.destroy();
   }
 
@@ -366,7 +399,10 @@ export class WebSocketConnection {
     const violation = this.violations[0];
     const { by: tcp, atMicros: tcpEndedAtMicros } = tcpEnd!;
     const cleanClose = closeReceived !== undefined && closeSent !== undefined && tcp === "fin" && violation === undefined;
-    this.settleEnd({ closeReceived, closeSent, tcp, tcpError: socketError?.code, tcpEndedAtMicros, violation, cleanClose });
+    const end: WebSocketEnd = { closeReceived, closeSent, tcp, tcpError: socketError?.code, tcpEndedAtMicros, violation, cleanClose };
+    this.end = end;
+    this.listener.onEnd?.(end);
+    this.settleEnd?.(end);
   }
 }
 

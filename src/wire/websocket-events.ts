@@ -39,15 +39,23 @@ export interface WebSocketEnd {
   readonly cleanClose: boolean;
 }
 
-export interface WebSocketConnectionOptions {
-  /** Hears everything of the server, synchronously; may also be set on the connection before control returns to the event loop. */
-  readonly onEvent?: ((event: WebSocketEvent) => void) | undefined;
-  /** Hears every whole frame, both ways, before what it means; raw bytes sent are no frames. */
-  readonly onFrame?: ((direction: "sent" | "received", frame: Frame, atMicros: number) => void) | undefined;
+/** Hears a connection; its methods are called on it, synchronously. */
+export interface WebSocketListener {
+  /** Everything of the server; a function may also be set on the connection, before control returns to the event loop, to hear it instead. */
+  onEvent?(event: WebSocketEvent): void;
+  /** Every whole frame, both ways, before what it means; raw bytes sent are no frames. */
+  onFrame?: ((direction: "sent" | "received", frame: Frame, atMicros: number) => void) | undefined;
   /**
    * For load: takes each message as `buffer[start, end)`, valid during the call only, in place of `message` events; `lastInboundAtMicros` is its time.
    * Nothing is allocated for a message that came whole, text is not checked to be UTF-8, and violations always fail the connection. Not with `deflate`.
    */
+  readonly messageRanges?: { take(buffer: Uint8Array, start: number, end: number, opcode: number): void } | undefined;
+  /** Once, after every event. */
+  onEnd?(end: WebSocketEnd): void;
+}
+
+export interface WebSocketConnectionOptions extends WebSocketListener {
+  /** `messageRanges` as a function. */
   readonly scan?: ((buffer: Uint8Array, start: number, end: number, opcode: number) => void) | undefined;
   /** Answer pings; default true. */
   readonly autoPong?: boolean | undefined;

@@ -3,13 +3,14 @@ import { headerLength, opcodes, parseHeader } from "./websocket-frames.js";
 import { headerViolations } from "./websocket-violations.js";
 import { WireError } from "./wire-error.js";
 
+/** They are kept, and their methods called on them. */
 export interface WebSocketScannerOptions {
   /** Largest message, and frame; a longer one is refused at the header that makes it so. */
   readonly maxMessageBytes: number;
   /** Takes one message: `buffer[start, end)`, valid during the call only; `opcode` is text or binary. Text is not checked to be UTF-8. */
-  readonly onMessage: (buffer: Uint8Array, start: number, end: number, opcode: number) => void;
+  onMessage(buffer: Uint8Array, start: number, end: number, opcode: number): void;
   /** Takes one control frame, in order with the messages; its payload is a copy. */
-  readonly onControl: (frame: Frame) => void;
+  onControl(frame: Frame): void;
 }
 
 /** The largest gather buffer that is kept for the next message. */
@@ -21,8 +22,7 @@ const keptGatherBytes = 65536;
  * RFC 6455 §5 is thrown as a {@link WireError}, and the scanner is of no use after that.
  */
 export class WebSocketScanner {
-  readonly #onMessage: WebSocketScannerOptions["onMessage"];
-  readonly #onControl: WebSocketScannerOptions["onControl"];
+  readonly #sink: WebSocketScannerOptions;
   readonly #maxMessageBytes: number;
   readonly #maxFastBytes: number;
   /** Offset on the connection of `buffer[0]` of the current push. */
@@ -44,8 +44,7 @@ export class WebSocketScanner {
 
   /** `firstByte` is the offset on the connection of the first byte to be pushed; default 0. */
   constructor(options: WebSocketScannerOptions, firstByte = 0) {
-    this.#onMessage = options.onMessage;
-    this.#onControl = options.onControl;
+    this.#sink = options;
     this.#maxMessageBytes = options.maxMessageBytes;
     this.#maxFastBytes = Math.min(options.maxMessageBytes, 65535);
     this.#base = firstByte;
@@ -87,7 +86,7 @@ export class WebSocketScanner {
 
   /** Hands out whole one-frame messages; returns where the first other thing starts, or `end`. */
   #takeWhole(buffer: Uint8Array, start: number, end: number): number {
-    const onMessage = this.#onMessage;
+    const sink = this.#sink;
     const maxBytes = this.#maxFastBytes;
     const last = end - 2;
     let at = start;
@@ -105,7 +104,7 @@ export class WebSocketScanner {
       const next = from + length;
       if (next > end || length > maxBytes) return at;
       at = next;
-      onMessage(buffer, from, next, first & 0xf);
+      sink.onMessage(buffer, from, next, first & 0xf);
       if (this.#stopped) return end;
     }
     return at;
@@ -160,7 +159,7 @@ export class WebSocketScanner {
       const payload = this.#control === undefined ? new Uint8Array(0) : this.#control.slice(0, this.#controlBytes);
       this.#controlBytes = 0;
       if (frame.opcode === opcodes.close) this.#closeReceived = true;
-      this.#onControl({ ...frame, payload });
+      this.#sink.onControl({ ...frame, payload });
     } else if (frame.fin) {
       const opcode = this.#messageOpcode;
       const bytes = this.#gathered;
@@ -168,7 +167,7 @@ export class WebSocketScanner {
       this.#messageOpcode = 0;
       this.#gathered = 0;
       if (gather.length > keptGatherBytes) this.#gather = undefined;
-      this.#onMessage(gather, 0, bytes, opcode);
+      this.#sink.onMessage(gather, 0, bytes, opcode);
     }
   }
 

@@ -4,7 +4,7 @@ import { dial } from "./dial.js";
 import type { HeaderField, ResponseHead } from "./http1-response.js";
 import { ResponseBodyReader, ResponseHeadReader } from "./http1-response.js";
 import { nowMicros } from "./wire-clock.js";
-import type { ByteInlet, WebSocketConnectionOptions } from "./websocket-connection.js";
+import type { ByteInlet, WebSocketConnectionOptions, WebSocketListener } from "./websocket-connection.js";
 import { WebSocketConnection } from "./websocket-connection.js";
 import type { UpgradeAgreement } from "./websocket-handshake.js";
 import { requestFieldValue, upgradeRequestText, verifyUpgrade } from "./websocket-handshake.js";
@@ -83,12 +83,13 @@ const maxInterimResponses = 8;
 /**
  * Dials and asks for a WebSocket (RFC 6455 §4.1). Any whole HTTP answer but 101 is "refused"; anything else that goes wrong rejects with a
  * {@link WireError}, whose `atByte` counts from the first byte of the response, and leaves no socket behind.
+ * `listener` hears the connection in place of `options`, of which nothing is then kept.
  */
-export async function upgrade(options: UpgradeOptions): Promise<UpgradeOutcome> {
+export async function upgrade(options: UpgradeOptions, listener: WebSocketListener = options): Promise<UpgradeOutcome> {
   const { host, port, tls, signal } = options;
   const dialedAtMicros = nowMicros();
   const early: Buffer[] = [];
-  const inlet: ByteInlet = { receive: (chunk) => early.push(Buffer.from(chunk)) };
+  const inlet: ByteInlet = { receiver: { receive: (chunk) => void early.push(Buffer.from(chunk)) } };
   const dialled = await dial({
     host,
     port,
@@ -99,18 +100,19 @@ export async function upgrade(options: UpgradeOptions): Promise<UpgradeOutcome> 
     onChunk: chunksInto(inlet),
   });
   return new Promise((resolve, reject) => {
-    const exchange = new UpgradeExchange({ options, dialled, inlet, dialedAtMicros }, resolve, reject);
+    const exchange = new UpgradeExchange({ options, listener, dialled, inlet, dialedAtMicros }, resolve, reject);
     exchange.start(early);
   });
 }
 
 /** Apart from the upgrade, which a long connection need not remember. */
 function chunksInto(inlet: ByteInlet): (chunk: Buffer, bytes: number) => void {
-  return (chunk, bytes) => inlet.receive(chunk.subarray(0, bytes), nowMicros());
+  return (chunk, bytes) => inlet.receiver.receive(chunk.subarray(0, bytes), nowMicros());
 }
 
 class UpgradeExchange {
   private readonly options: UpgradeOptions;
+  private readonly listener: WebSocketListener;
   private readonly dialled: DialledSocket;
   private readonly inlet: ByteInlet;
   private readonly dialedAtMicros: number;
@@ -130,11 +132,18 @@ class UpgradeExchange {
   private settled = false;
 
   constructor(
-    dialed: { readonly options: UpgradeOptions; readonly dialled: DialledSocket; readonly inlet: ByteInlet; readonly dialedAtMicros: number },
+    dialed: {
+      readonly options: UpgradeOptions;
+      readonly listener: WebSocketListener;
+      readonly dialled: DialledSocket;
+      readonly inlet: ByteInlet;
+      readonly dialedAtMicros: number;
+    },
     resolve: (outcome: UpgradeOutcome) => void,
     reject: (error: WireError) => void,
   ) {
     this.options = dialed.options;
+    this.listener = dialed.listener;
     this.dialled = dialed.dialled;
     this.inlet = dialed.inlet;
     this.dialedAtMicros = dialed.dialedAtMicros;
@@ -150,7 +159,7 @@ class UpgradeExchange {
     this.deadline = setTimeout(() => this.expire(), Math.max(1, options.timeoutMs - spentMs));
     options.signal?.addEventListener("abort", this.onAbort, { once: true });
     dialled.stream.on("end", this.onEnd).on("error", this.onError);
-    inlet.receive = (chunk, atMicros) => this.receive(chunk, atMicros);
+    inlet.receiver = this;
     if (options.signal?.aborted === true) {
       this.onAbort();
       return;
@@ -183,7 +192,7 @@ class UpgradeExchange {
     return new ResponseHeadReader(this.options.maxResponseHeadBytes ?? 16384, this.bytesRead);
   }
 
-  private receive(chunk: Uint8Array, atMicros: number): void {
+  receive(chunk: Uint8Array, atMicros: number): void {
     let rest = chunk;
     try {
       while (!this.settled && this.refusal === undefined && rest.length > 0) {
@@ -234,6 +243,7 @@ class UpgradeExchange {
         rest: rest.length === 0 ? undefined : { chunk: Uint8Array.from(rest), atMicros },
       },
       this.options,
+      this.listener,
     );
     this.resolve({
       kind: "accepted",
@@ -287,10 +297,10 @@ class UpgradeExchange {
   private settle(): void {
     this.settled = true;
     clearTimeout(this.deadline);
-    this.inlet.receive = ignore;
+    this.inlet.receiver = nowhere;
     this.options.signal?.removeEventListener("abort", this.onAbort);
     this.dialled.stream.off("end", this.onEnd).off("error", this.onError);
   }
 }
 
-function ignore(): void {}
+const nowhere: ByteInlet["receiver"] = { receive: () => undefined };
