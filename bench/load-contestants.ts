@@ -85,7 +85,15 @@ export const rawTlsRead: Contestant = {
     measure(seconds, (count) => {
       const socket = connectTls({ host: "127.0.0.1", port, rejectUnauthorized: false, ALPNProtocols: ["h2"] });
       socket.on("error", () => undefined);
-      socket.on("data", (chunk: Buffer) => count(chunk.length / bytesOf.grpc));
+      let unreturned = 0;
+      socket.on("data", (chunk: Buffer) => {
+        count(chunk.length / bytesOf.grpc);
+        unreturned += chunk.length;
+        if (unreturned > halfWindow) {
+          socket.write(windowUpdates(halfWindow));
+          unreturned -= halfWindow;
+        }
+      });
       socket.write(grpcOpening());
       return () => socket.destroy();
     }),
