@@ -28,6 +28,7 @@ export class DriverStream implements LoadStream {
   #monitor: MonitorStream | undefined;
   #opened = false;
   #cancelled = false;
+  #released = false;
   #last: PreparedFilter | undefined;
   #slot = 0;
 
@@ -47,11 +48,10 @@ export class DriverStream implements LoadStream {
     try {
       monitor = await this.#pooled.connection.open(messageBytes === undefined ? { events } : { events, messageBytes });
     } catch (thrown) {
-      this.#pool.release(this.#pooled);
+      this.#release();
       throw thrown;
     }
     this.#monitor = monitor;
-    void monitor.ended.then((end) => this.#onEnd(end));
     // Refused at once: `ended` says how.
     await sendAll(monitor, this.#target.contract.prelude).catch(() => undefined);
   }
@@ -99,6 +99,9 @@ export class DriverStream implements LoadStream {
 
   #onEvent(event: StreamEvent): void {
     const meter = this.#meter;
+    if (event.kind === "ended") {
+      this.#leave(event.end);
+    }
     if (event.kind === "opened" && !this.#opened) {
       this.#opened = true;
       if (event.dial !== undefined) {
@@ -114,12 +117,20 @@ export class DriverStream implements LoadStream {
     }
   }
 
-  #onEnd(end: StreamEnd): void {
+  #leave(end: StreamEnd): void {
     if (end.kind === "lost" && !this.#opened && !this.#cancelled) {
       // The connection itself is gone, or takes no more streams.
       this.#pool.retire(this.#pooled);
     }
-    this.#pool.release(this.#pooled);
+    this.#release();
+  }
+
+  /** Gives its place back, once. */
+  #release(): void {
+    if (!this.#released) {
+      this.#released = true;
+      this.#pool.release(this.#pooled);
+    }
   }
 }
 

@@ -44,6 +44,9 @@ interface PendingUpdate<F> {
 /** Updates that one stream may have under way; beyond it the oldest is given up as coalesced. */
 const pendingLimit = 4096;
 
+/** Thousands of ledgers share it. */
+const none: readonly never[] = [];
+
 /**
  * The book of one stream: judges each entry by the filters that may hold and by its sequence.
  * The server goes through the filters in the order they were sent and may skip some, so an entry is explained by the first filter,
@@ -63,7 +66,7 @@ export class StreamLedger<F extends LedgerFilter> {
   /** The filter that holds as far as was seen. */
   #current: F | undefined;
   /** Filters that may hold instead, since an update was given up. */
-  #doubtful: F[] = [];
+  #doubtful: readonly F[] = none;
   #pending: PendingUpdate<F>[] = [];
   #latest: F | undefined;
   #latestWrittenMicros = 0;
@@ -122,7 +125,7 @@ export class StreamLedger<F extends LedgerFilter> {
       const oldest = this.#pending.shift();
       counts["filter-coalesced"]++;
       if (oldest !== undefined && !this.#doubtful.includes(oldest.filter)) {
-        this.#doubtful.push(oldest.filter);
+        this.#doubtful = [...this.#doubtful, oldest.filter];
       }
     }
   }
@@ -235,7 +238,7 @@ export class StreamLedger<F extends LedgerFilter> {
   #observeDoubtful(matchesLatest: boolean, atMicros: number, entry: EntryMatcher<F>): void {
     const explainedByEarlier = this.#doubtful.some((filter) => entry.matches(filter));
     if (matchesLatest && !explainedByEarlier) {
-      this.#doubtful = [];
+      this.#doubtful = none;
       this.#beSettled();
     } else if (!matchesLatest && explainedByEarlier) {
       this.#staleInFlight(atMicros);
@@ -260,7 +263,7 @@ export class StreamLedger<F extends LedgerFilter> {
     }
     this.#pending.splice(0, index + 1);
     this.#current = update.filter;
-    this.#doubtful = [];
+    this.#doubtful = none;
     if (this.#pending.length === 0) {
       this.#beSettled();
       this.listener?.settled();
@@ -278,7 +281,7 @@ export class StreamLedger<F extends LedgerFilter> {
     this.#doubtful = [...new Set(earlier)].filter((filter): filter is F => filter !== undefined && filter !== last.filter);
     if (last.unobservable || last.first) {
       // Nothing could show that it took effect, so after the bound it must hold.
-      this.#doubtful = [];
+      this.#doubtful = none;
     }
     if (this.#pending.length === 0) {
       if (this.#doubtful.length === 0) {
