@@ -130,78 +130,78 @@ class WireConnection implements Connection {
   }
 }
 
-/** It listens to its call itself: of an idle stream little more than this is kept. Private to the compiler alone, so that objects may be derived of it. */
+/** It listens to its call itself: of an idle stream little more than this is kept. */
 class WireStream implements MonitorStream, GrpcCallListener, FrameListener {
   readonly ended: Promise<StreamEnd>;
   readonly messageRanges: OpenOptions["messageBytes"];
-  private readonly http2: Http2Connection;
-  private readonly codec: MessageCodec;
-  private readonly events: OpenOptions["events"];
-  private readonly call: GrpcCall;
-  private settleEnded!: (end: StreamEnd) => void;
-  private over = false;
+  readonly #http2: Http2Connection;
+  readonly #codec: MessageCodec;
+  readonly #events: OpenOptions["events"];
+  readonly #call: GrpcCall;
+  #settleEnded!: (end: StreamEnd) => void;
+  #over = false;
 
   constructor(target: Target, http2: Http2Connection, frames: FrameRouter | undefined, options: OpenOptions) {
-    this.http2 = http2;
-    this.codec = grpcBindingOf(target).codec;
-    this.events = options.events;
+    this.#http2 = http2;
+    this.#codec = grpcBindingOf(target).codec;
+    this.#events = options.events;
     this.messageRanges = options.messageBytes;
-    this.ended = new Promise((resolve) => (this.settleEnded = resolve));
+    this.ended = new Promise((resolve) => (this.#settleEnded = resolve));
     const request = {
       path: target.path,
       metadata: [...target.headers, ...(options.headers ?? [])],
       ...(options.grpcTimeout === undefined ? {} : { grpcTimeout: options.grpcTimeout }),
     };
-    this.call = frames === undefined ? openGrpcCall(http2, request, this) : openWatched(http2, frames, request, this);
-    cancelOnAbort(this.call, options.signal);
+    this.#call = frames === undefined ? openGrpcCall(http2, request, this) : openWatched(http2, frames, request, this);
+    cancelOnAbort(this.#call, options.signal);
   }
 
   async send(message: Message): Promise<void> {
-    if (!(await this.call.send(this.codec.encode(message)))) {
+    if (!(await this.#call.send(this.#codec.encode(message)))) {
       throw new Error("the stream has ended, or has too much waiting to be sent");
     }
   }
 
   async end(): Promise<void> {
-    await this.call.halfClose();
+    await this.#call.halfClose();
   }
 
   cancel(): void {
-    this.call.reset();
+    this.#call.reset();
   }
 
   pause(): void {
-    this.call.pause();
+    this.#call.pause();
   }
 
   resume(): void {
-    this.call.resume();
+    this.#call.resume();
   }
 
   lastInboundAtMicros(): number {
-    return this.http2.lastInboundAtMicros;
+    return this.#http2.lastInboundAtMicros;
   }
 
   /** Frames that follow the end (a reset of the server's own) come after the last event and are not told. */
   onFrame(event: StreamEvent): void {
-    if (!this.over) {
-      this.events(event);
+    if (!this.#over) {
+      this.#events(event);
     }
   }
 
   onInitialMetadata(headers: readonly Header[], atMicros: number): void {
-    this.events({ kind: "opened", atMicros, headers: joinHeaders(headers) });
+    this.#events({ kind: "opened", atMicros, headers: joinHeaders(headers) });
   }
 
   onMessage(bytes: Buffer, atMicros: number): void {
-    this.events(decodedEvent(this.codec, bytes, atMicros, false));
+    this.#events(decodedEvent(this.#codec, bytes, atMicros, false));
   }
 
   onEnd(grpcEnd: GrpcEnd): void {
-    this.over = true;
+    this.#over = true;
     const end = streamEndOf(grpcEnd);
-    this.events({ kind: "ended", atMicros: grpcEnd.atMicros, end });
-    this.settleEnded(end);
+    this.#events({ kind: "ended", atMicros: grpcEnd.atMicros, end });
+    this.#settleEnded(end);
   }
 }
 

@@ -101,101 +101,101 @@ function endAtOnce(options: OpenOptions, end: StreamEnd, atMicros: number): Moni
   return endedStream(end);
 }
 
-/** It listens to its connection itself: of an idle stream little more than this is kept. Private to the compiler alone, so that objects may be derived of it. */
+/** It listens to its connection itself: of an idle stream little more than this is kept. */
 class WireStream implements MonitorStream, WebSocketListener {
   readonly ended: Promise<StreamEnd>;
   readonly messageRanges: OpenOptions["messageBytes"];
   /** Undefined where frames are not reported. */
   readonly onFrame: WebSocketListener["onFrame"];
-  private readonly binding: WebSocketBinding;
-  private readonly events: OpenOptions["events"];
-  private settleEnded!: (end: StreamEnd) => void;
-  private connection: WebSocketConnection | undefined;
+  readonly #binding: WebSocketBinding;
+  readonly #events: OpenOptions["events"];
+  #settleEnded!: (end: StreamEnd) => void;
+  #connection: WebSocketConnection | undefined;
   /** The driver's open connections. */
-  private open: Set<WebSocketConnection> | undefined;
-  private how: StreamEnd | undefined;
-  private endSent = false;
-  private cancelled: string | undefined;
-  private dropAbort: (() => void) | undefined;
+  #open: Set<WebSocketConnection> | undefined;
+  #how: StreamEnd | undefined;
+  #endSent = false;
+  #cancelled: string | undefined;
+  #dropAbort: (() => void) | undefined;
 
   constructor(binding: WebSocketBinding, options: OpenOptions, flooded: boolean) {
-    this.binding = binding;
-    this.events = options.events;
+    this.#binding = binding;
+    this.#events = options.events;
     this.messageRanges = flooded ? options.messageBytes : undefined;
     // The closing handshake still makes frames behind the end.
-    this.onFrame = flooded ? undefined : (direction, frame, atMicros) => this.how === undefined && this.events(frameEvent(frame, direction, atMicros));
-    this.ended = new Promise((resolve) => (this.settleEnded = resolve));
+    this.onFrame = flooded ? undefined : (direction, frame, atMicros) => this.#how === undefined && this.#events(frameEvent(frame, direction, atMicros));
+    this.ended = new Promise((resolve) => (this.#settleEnded = resolve));
   }
 
   /** The upgrade was accepted. */
   start(connection: WebSocketConnection, open: Set<WebSocketConnection>, signal: AbortSignal | undefined): void {
-    this.connection = connection;
-    this.open = open;
+    this.#connection = connection;
+    this.#open = open;
     if (connection.end !== undefined) {
       this.onEnd(connection.end);
     }
-    if (signal === undefined || this.how !== undefined) {
+    if (signal === undefined || this.#how !== undefined) {
       return;
     }
-    const abort = (): void => this.abandon("cancelled by its signal");
+    const abort = (): void => this.#abandon("cancelled by its signal");
     if (signal.aborted) {
       abort();
       return;
     }
     signal.addEventListener("abort", abort, { once: true });
-    this.dropAbort = () => signal.removeEventListener("abort", abort);
+    this.#dropAbort = () => signal.removeEventListener("abort", abort);
   }
 
   async send(message: Message): Promise<void> {
-    const { codec } = this.binding;
+    const { codec } = this.#binding;
     const opcode = codec.form === "text" ? opcodes.text : opcodes.binary;
-    if (this.how !== undefined || (await this.connection?.sendFrame({ opcode, payload: codec.encode(message) })) !== true) {
+    if (this.#how !== undefined || (await this.#connection?.sendFrame({ opcode, payload: codec.encode(message) })) !== true) {
       throw new Error("the stream has ended");
     }
   }
 
   async end(): Promise<void> {
-    if (this.how !== undefined || this.endSent) {
+    if (this.#how !== undefined || this.#endSent) {
       return;
     }
-    this.endSent = true;
-    const { endText } = this.binding;
-    await (endText === undefined ? this.connection?.sendClose(1000) : this.connection?.sendText(endText));
+    this.#endSent = true;
+    const { endText } = this.#binding;
+    await (endText === undefined ? this.#connection?.sendClose(1000) : this.#connection?.sendText(endText));
   }
 
   cancel(): void {
-    this.abandon("cancelled by us");
+    this.#abandon("cancelled by us");
   }
 
   pause(): void {
-    this.connection?.pause();
+    this.#connection?.pause();
   }
 
   resume(): void {
-    this.connection?.resume();
+    this.#connection?.resume();
   }
 
   lastInboundAtMicros(): number {
-    return this.connection?.lastInboundAtMicros ?? 0;
+    return this.#connection?.lastInboundAtMicros ?? 0;
   }
 
   onEvent(event: WebSocketEvent): void {
-    if (this.connection === undefined || this.how !== undefined) {
+    if (this.#connection === undefined || this.#how !== undefined) {
       return;
     }
     switch (event.kind) {
       case "message":
-        this.events(decodedEvent(this.binding.codec, event.bytes, event.atMicros, event.type === "text"));
+        this.#events(decodedEvent(this.#binding.codec, event.bytes, event.atMicros, event.type === "text"));
         return;
       case "close":
-        this.finish(endOfClose(event.code, event.reason), event.atMicros);
+        this.#finish(endOfClose(event.code, event.reason), event.atMicros);
         return;
       case "violation":
-        this.finish({ kind: "lost", native: event.error.code, cause: event.error.message }, event.atMicros);
+        this.#finish({ kind: "lost", native: event.error.code, cause: event.error.message }, event.atMicros);
         return;
       case "fin":
       case "rst":
-        this.finish(lostEnd(event.kind === "fin" ? "the server ended TCP without a Close frame" : `the connection was reset (${event.cause})`), event.atMicros);
+        this.#finish(lostEnd(event.kind === "fin" ? "the server ended TCP without a Close frame" : `the connection was reset (${event.cause})`), event.atMicros);
         return;
       case "ping":
       case "pong":
@@ -204,28 +204,28 @@ class WireStream implements MonitorStream, WebSocketListener {
 
   onEnd(how: WebSocketEnd): void {
     // A connection that ended before it was handed out is told of when it has been.
-    if (this.connection === undefined) {
+    if (this.#connection === undefined) {
       return;
     }
-    this.open?.delete(this.connection);
-    this.finish(lostEnd(this.cancelled ?? localCause(how)), how.tcpEndedAtMicros);
+    this.#open?.delete(this.#connection);
+    this.#finish(lostEnd(this.#cancelled ?? localCause(how)), how.tcpEndedAtMicros);
   }
 
-  private abandon(why: string): void {
-    if (this.how === undefined) {
-      this.cancelled = why;
-      this.connection?.destroy();
+  #abandon(why: string): void {
+    if (this.#how === undefined) {
+      this.#cancelled = why;
+      this.#connection?.destroy();
     }
   }
 
-  private finish(end: StreamEnd, atMicros: number): void {
-    if (this.how !== undefined) {
+  #finish(end: StreamEnd, atMicros: number): void {
+    if (this.#how !== undefined) {
       return;
     }
-    this.how = end;
-    this.dropAbort?.();
-    this.events({ kind: "ended", atMicros, end });
-    this.settleEnded(end);
+    this.#how = end;
+    this.#dropAbort?.();
+    this.#events({ kind: "ended", atMicros, end });
+    this.#settleEnded(end);
   }
 }
 

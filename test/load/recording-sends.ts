@@ -12,11 +12,18 @@ export function recordingSends(driver: Driver, sends: number[][]): Driver {
           const times: number[] = [];
           sends.push(times);
           const stream = await connection.open(openOptions);
-          const send = (message: Parameters<typeof stream.send>[0]): Promise<void> => {
-            times.push((performance.timeOrigin + performance.now()) * 1000);
-            return stream.send(message);
+          return {
+            ended: stream.ended,
+            send(message) {
+              times.push((performance.timeOrigin + performance.now()) * 1000);
+              return stream.send(message);
+            },
+            end: () => stream.end(),
+            cancel: () => stream.cancel(),
+            pause: () => stream.pause(),
+            resume: () => stream.resume(),
+            ...(stream.lastInboundAtMicros === undefined ? {} : { lastInboundAtMicros: () => stream.lastInboundAtMicros?.() ?? 0 }),
           };
-          return Object.create(stream, { send: { value: send } }) as typeof stream;
         },
       };
     },
