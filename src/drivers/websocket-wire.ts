@@ -195,7 +195,10 @@ class WireStream implements MonitorStream, WebSocketListener {
         return;
       case "fin":
       case "rst":
-        this.#finish(lostEnd(event.kind === "fin" ? "the server ended TCP without a Close frame" : `the connection was reset (${event.cause})`), event.atMicros);
+        this.#finish(
+          lostEnd(event.kind === "fin" ? "the server ended TCP without a Close frame" : `the connection was reset (${event.cause})`),
+          event.atMicros,
+        );
         return;
       case "ping":
       case "pong":
