@@ -67,7 +67,7 @@ export function judgeKnownFailing(
     }
   }
   const judged = records.map((record): CheckRecord => {
-    const applying = known.filter(({ entry, fits }) => fits(record.id) && (entry.transport ?? record.transport) === record.transport);
+    const applying = entriesAbout(record, known);
     const [first] = applying;
     if (first === undefined) {
       return record;
@@ -98,19 +98,24 @@ export function judgeKnownFailing(
   return { records: withKnownRoots, gates: stale };
 }
 
+/** An entry, and which ids it is about. */
+interface FittedEntry {
+  readonly entry: KnownFailure;
+  readonly fits: (id: string) => boolean;
+}
+
+function entriesAbout<Fitted extends FittedEntry>({ id, transport }: CheckRecord, known: readonly Fitted[]): Fitted[] {
+  return known.filter(({ entry, fits }) => fits(id) && (entry.transport ?? transport) === transport);
+}
+
 /** A failure without an entry of its own, whose root is known to fail and whose entry there vouches for consequences; else the record as it is. */
-function consequenceOfKnown(
-  record: CheckRecord,
-  records: readonly CheckRecord[],
-  known: readonly { readonly entry: KnownFailure; readonly fits: (id: string) => boolean }[],
-): CheckRecord {
+function consequenceOfKnown(record: CheckRecord, records: readonly CheckRecord[], known: readonly FittedEntry[]): CheckRecord {
   const root = records.find(({ id, transport, status }) => id === record.consequenceOf && transport === record.transport && status === "known-failing");
   if (root === undefined || (record.status !== "failed" && record.status !== "warned")) {
     return record;
   }
-  const about = (id: string) => known.filter(({ entry, fits }) => fits(id) && (entry.transport ?? record.transport) === record.transport);
   // Whoever said how it fails wants to hear that it fails otherwise.
-  if (about(record.id).length > 0 || !about(root.id).some(({ entry }) => entry.consequences)) {
+  if (entriesAbout(record, known).length > 0 || !entriesAbout(root, known).some(({ entry }) => entry.consequences)) {
     return record;
   }
   return { ...record, status: "known-failing", reason: `a consequence of ${root.id}: ${root.reason ?? ""}` };

@@ -23,19 +23,20 @@ export function compileEntryShape(
   const fields = [...names].map((name) => compileField(name, rules, match, types));
   return (entry) => {
     // One look at each field: in a flood it is what this costs.
-    for (const { name, required, wrong } of fields) {
+    for (const { name, required, tests } of fields) {
       const value = entry[name];
-      if (value === undefined || value === null || value === "") {
-        if (required) {
-          return `the required field "${name}" is ${value === undefined ? "absent" : value === null ? "null" : "empty"}`;
-        }
-        if (value !== "") {
-          continue;
-        }
+      const absent = value === undefined || value === null;
+      if (required && (absent || value === "")) {
+        return `the required field "${name}" is ${value === undefined ? "absent" : value === null ? "null" : "empty"}`;
       }
-      const found = wrong(value, entry);
-      if (found !== undefined) {
-        return `"${name}" is ${show(value)}, not ${found}`;
+      if (absent) {
+        continue;
+      }
+      for (const test of tests) {
+        const wanted = test(value, entry);
+        if (wanted !== undefined) {
+          return `"${name}" is ${show(value)}, not ${wanted}`;
+        }
       }
     }
     return undefined;
@@ -45,8 +46,8 @@ export function compileEntryShape(
 interface FieldShape {
   readonly name: string;
   readonly required: boolean;
-  /** What a value that is there should be, or undefined when it is that. */
-  readonly wrong: (value: unknown, entry: Entry) => string | undefined;
+  /** Each says what a value that is there should be, or undefined when it is that. */
+  readonly tests: readonly ((value: unknown, entry: Entry) => string | undefined)[];
 }
 
 function compileField(
@@ -55,44 +56,29 @@ function compileField(
   match: readonly RuleFile[],
   { declared, integers }: { readonly declared: readonly ProtobufField[]; readonly integers: "any" | "number" },
 ): FieldShape {
-  const wrongs: FieldShape["wrong"][] = [];
+  const tests: FieldShape["tests"][number][] = [];
   const field = declared.find((candidate) => candidate.name === name);
   const usual = field === undefined ? undefined : jsonTypes[field.type];
-  const test = usual === isInteger && integers === "number" ? isIntegralNumber : usual;
-  if (field !== undefined && test !== undefined) {
-    const fits = field.repeated ? listOf(test) : test;
+  const ofType = usual === isInteger && integers === "number" ? isIntegralNumber : usual;
+  if (field !== undefined && ofType !== undefined) {
+    const fits = field.repeated ? listOf(ofType) : ofType;
     const type = `${field.repeated ? "a list of " : ""}${field.type}`;
-    wrongs.push((value) => (fits(value) ? undefined : type));
+    tests.push((value) => (fits(value) ? undefined : type));
   }
   if (name === rules.sequence) {
-    wrongs.push((value, entry) => (typeof value === "number" || sequenceOf(rules, entry) !== undefined ? undefined : "a whole number"));
+    tests.push((value, entry) => (typeof value === "number" || sequenceOf(rules, entry) !== undefined ? undefined : "a whole number"));
   }
   if (name === rules.time) {
     const isTime = createDateTimeTest();
-    wrongs.push((value) => (isTime(value) ? undefined : "a time by RFC 3339"));
+    tests.push((value) => (isTime(value) ? undefined : "a time by RFC 3339"));
   }
   for (const rule of match) {
     const order = "order" in rule && rule.entry === name ? rule.order : undefined;
     if (order !== undefined) {
-      wrongs.push((value) => (typeof value === "string" && order.includes(value) ? undefined : `one of ${order.join(", ")}`));
+      tests.push((value) => (typeof value === "string" && order.includes(value) ? undefined : `one of ${order.join(", ")}`));
     }
   }
-  const [first, second] = wrongs;
-  const wrong: FieldShape["wrong"] =
-    first === undefined
-      ? () => undefined
-      : second === undefined
-        ? first
-        : (value, entry) => {
-            for (const each of wrongs) {
-              const found = each(value, entry);
-              if (found !== undefined) {
-                return found;
-              }
-            }
-            return undefined;
-          };
-  return { name, required: rules.required.includes(name), wrong };
+  return { name, required: rules.required.includes(name), tests };
 }
 
 const jsonTypes: Readonly<Record<string, (value: unknown) => boolean>> = {
