@@ -35,7 +35,7 @@ export function http2Contestants(shape: Shape): readonly Contestant[] {
       scanAlone(shape, count, signal),
     ),
     contestant("src/wire, messages found", { verifies: "frames, windows", of: { name: raw, share: 0.5 } }, (port, count, signal) =>
-      receive(port, { onMessageRange: () => count(1) }, signal),
+      receive(port, { messageRanges: { take: () => count(1) } }, signal),
     ),
     contestant("src/wire, messages kept", { verifies: "frames, windows" }, (port, count, signal) => receive(port, { onMessage: () => count(1) }, signal)),
     contestant("node:http2", { verifies: "frames, windows; no messages" }, (port, count, signal) =>
@@ -105,7 +105,7 @@ async function scanAlone(shape: Shape, count: (messages: number) => void, signal
   const socket = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
   setImmediate(() => socket.emit("data", encodeFrame({ type: FRAME.SETTINGS })));
   const connection = await connectHttp2({ ...WIDE, port: 0, socket });
-  openGrpcCall(connection, { path: PATH, endStream: true, onMessageRange: () => count(1) });
+  openGrpcCall(connection, { path: PATH, endStream: true, messageRanges: { take: () => count(1) } });
   const headers = new HpackEncoder().encode([
     [":status", "200"],
     ["content-type", "application/grpc"],

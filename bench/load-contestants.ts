@@ -115,7 +115,9 @@ export const grpcRanges: Contestant = {
         settings: { INITIAL_WINDOW_SIZE: wide },
         readBufferBytes,
       });
-      void connected.then((connection) => openGrpcCall(connection, { path: "/logger.Logger/Monitor", onMessageRange: () => count(1) }).send(Buffer.alloc(0)));
+      void connected.then((connection) =>
+        openGrpcCall(connection, { path: "/logger.Logger/Monitor", messageRanges: { take: () => count(1) } }).send(Buffer.alloc(0)),
+      );
       return () => void connected.then((connection) => connection.destroy());
     }),
 };
@@ -132,7 +134,7 @@ export const webSocketRanges: Contestant = {
         path: "/logs/monitor",
         timeoutMs: 10_000,
         readBuffer: Buffer.allocUnsafeSlow(readBufferBytes),
-        scan: () => count(1),
+        messageRanges: { take: () => count(1) },
       });
       void upgraded.then((outcome) => outcome.kind === "accepted" && outcome.connection.sendText("{}"));
       return () => void upgraded.then((outcome) => outcome.kind === "accepted" && outcome.connection.destroy());

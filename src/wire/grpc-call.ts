@@ -71,8 +71,6 @@ export interface GrpcCallOptions extends GrpcCallListener {
   readonly replenish?: "auto" | "manual";
   /** Whether a call that the server ended before our half-close is reset with NO_ERROR, as grpc-go does; default "reset". */
   readonly afterEnd?: "reset" | "leave";
-  /** `messageRanges` as a function. */
-  readonly onMessageRange?: (buffer: Buffer, start: number, end: number) => void;
 }
 
 /** A gRPC call (gRPC over HTTP/2) with no deadline, retry or queue of its own. */
@@ -149,7 +147,7 @@ class Call implements GrpcCall, Http2StreamListener, GrpcScannerOptions {
   constructor(connection: Http2Connection, options: GrpcCallOptions, listener: GrpcCallListener) {
     this.#connection = connection;
     this.#listener = listener;
-    this.#ranges = listener.messageRanges ?? (options.onMessageRange === undefined ? undefined : { take: options.onMessageRange });
+    this.#ranges = listener.messageRanges;
     this.maxMessageBytes = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
     this.#compress = options.encoding === "gzip";
     this.#resetAfterEnd = options.afterEnd !== "leave";

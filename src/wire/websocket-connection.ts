@@ -87,7 +87,7 @@ export class WebSocketConnection implements WebSocketScannerOptions {
     this.socket = upgraded.dialled.stream;
     this.tls = upgraded.tls;
     this.listener = listener;
-    this.ranges = listener.messageRanges ?? (options.scan === undefined ? undefined : { take: options.scan });
+    this.ranges = listener.messageRanges;
     this.observes = options.violations === "observe";
     this.closeWithinMs = options.closeWithinMs ?? 5000;
     this.maxMessageBytes = options.maxMessageBytes ?? 16 * 1024 * 1024;

@@ -55,8 +55,6 @@ export interface WebSocketListener {
 }
 
 export interface WebSocketConnectionOptions extends WebSocketListener {
-  /** `messageRanges` as a function. */
-  readonly scan?: ((buffer: Uint8Array, start: number, end: number, opcode: number) => void) | undefined;
   /** Answer pings; default true. */
   readonly autoPong?: boolean | undefined;
   /** Answer a Close frame with the same code; default true. */

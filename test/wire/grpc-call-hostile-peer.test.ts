@@ -259,7 +259,7 @@ t.test("for load, messages are handed out where they lie, those that were gzippe
       peer.send(data(Buffer.concat([encodeMessage(Buffer.from("plain")), encodeMessage(Buffer.from("gzipped"), { compress: true })])));
       trailers(peer);
     },
-    { onMessageRange: (buffer, start, end) => seen.push(buffer.toString("latin1", start, end)) },
+    { messageRanges: { take: (buffer, start, end) => seen.push(buffer.toString("latin1", start, end)) } },
   );
   t.equal(end.status, 0);
   t.same(seen, ["plain", "gzipped"]);

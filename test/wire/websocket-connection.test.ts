@@ -487,9 +487,11 @@ t.test("scanned messages are handed out in place; control frames, violations and
     let inPlace = 0;
     const { heard, connection } = await hear([bytes], {
       readBuffer,
-      scan: (buffer, start, end, opcode) => {
-        if (buffer.buffer === readBuffer.buffer) inPlace += 1;
-        messages.push(`${opcode} ${Buffer.from(buffer.subarray(start, end)).toString()}`);
+      messageRanges: {
+        take: (buffer, start, end, opcode) => {
+          if (buffer.buffer === readBuffer.buffer) inPlace += 1;
+          messages.push(`${opcode} ${Buffer.from(buffer.subarray(start, end)).toString()}`);
+        },
       },
     });
     return { messages, heard, end: await connection.ended, inPlace };
