@@ -1,13 +1,23 @@
+import type { ByteScan } from "./byte-scan.js";
+
 /** Reads several bytes at once at any offset of the buffer at hand; one DataView for each buffer in a row. */
 export class ByteWindow {
+  readonly scan: ByteScan | undefined;
   bytes: Buffer = Buffer.alloc(0);
   view: DataView = new DataView(new ArrayBuffer(0));
+  /** Where the buffer at hand begins for `scan`; -1: it cannot be searched by it. */
+  address = -1;
+
+  constructor(scan?: ByteScan) {
+    this.scan = scan;
+  }
 
   /** Makes a buffer the one at hand; offsets count from its start. */
   use(buffer: Buffer): void {
     if (buffer !== this.bytes) {
       this.bytes = buffer;
       this.view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+      this.address = this.scan?.addressOf(buffer) ?? -1;
     }
   }
 }
@@ -150,18 +160,24 @@ function pairSlot(pair: number): number {
   return (pair ^ (pair >> 4)) & (pairSlots - 1);
 }
 
-/** The field contains a text. Horspool's search on pairs of bytes, which skips nearly the text's own length at each look. */
+/** The field contains a text. Outside the thread's read buffer by Horspool's search on pairs of bytes, which skips nearly the text's own length at each look. */
 export class Contains implements ByteTest {
   readonly slot: number;
   readonly #pattern: BytePattern;
+  /** Where the text lies for the window's scan; -1: it is not there. */
+  readonly #needle: number;
+  readonly #find: ByteScan["find"];
   /** How far to go on after a pair of bytes that does not end the text; shorter texts are compared at each place. */
   readonly #shifts: Uint8Array | undefined;
   readonly #afterLastPair: number;
 
-  constructor(slot: number, text: string) {
+  /** @param scan of the windows that will be tested */
+  constructor(slot: number, text: string, scan?: ByteScan) {
     this.slot = slot;
     const bytes = Buffer.from(text, "utf8");
     this.#pattern = new BytePattern(bytes);
+    this.#needle = scan?.keep(bytes) ?? -1;
+    this.#find = scan?.find ?? (() => -1);
     const { length } = bytes;
     if (length < 3) {
       this.#shifts = undefined;
@@ -180,8 +196,11 @@ export class Contains implements ByteTest {
   }
 
   test(window: ByteWindow, start: number, end: number): boolean {
-    const shifts = this.#shifts;
     const { length } = this.#pattern;
+    if (window.address >= 0 && this.#needle >= 0) {
+      return this.#find(window.address + start, window.address + end, this.#needle, length) >= 0;
+    }
+    const shifts = this.#shifts;
     if (shifts === undefined) {
       return this.#testShort(window, start, end);
     }

@@ -1,4 +1,5 @@
 import type { Contract, MatchRule, Transport } from "../core/contract.js";
+import type { ByteScan } from "./byte-scan.js";
 import { type ByteTest, Contains, IsOneOf, StartsWith } from "./byte-tests.js";
 import type { ByteFilter, EntryReader, ReaderPlan } from "./entry-reader.js";
 import type { PreparedFilter } from "./filters.js";
@@ -13,8 +14,9 @@ export type ReaderChoice =
 /**
  * Compiles a reader that knows the fields which these filters look at.
  * What it cannot compile is left to whole decoding, with the reason.
+ * @param scan searches what lies in its read buffer; elsewhere, and without it, JavaScript does.
  */
-export function chooseReader(contract: Contract, transport: Transport, filters: readonly PreparedFilter[]): ReaderChoice {
+export function chooseReader(contract: Contract, transport: Transport, filters: readonly PreparedFilter[], scan?: ByteScan): ReaderChoice {
   const { matchRules, entries } = contract;
   if (contract.everyMessageIsAnEntry !== true) {
     return whole("its messages are not all entries");
@@ -27,13 +29,13 @@ export function chooseReader(contract: Contract, transport: Transport, filters: 
   const plan: ReaderPlan = { sequence: entries.sequence, time: entries.time, kept };
   const tests = new Map<PreparedFilter, readonly ByteTest[]>();
   for (const filter of filters) {
-    const compiled = testsOf(constrained, filter, kept);
+    const compiled = testsOf(constrained, filter, kept, scan);
     if (typeof compiled === "string") {
       return whole(compiled);
     }
     tests.set(filter, compiled);
   }
-  const reader = transport === "grpc" ? protobufReader(contract, plan) : jsonReader(contract, plan);
+  const reader = transport === "grpc" ? protobufReader(contract, plan, scan) : jsonReader(contract, plan, scan);
   if (typeof reader === "string") {
     return whole(reader);
   }
@@ -44,7 +46,7 @@ export function chooseReader(contract: Contract, transport: Transport, filters: 
   };
 }
 
-function protobufReader(contract: Contract, plan: ReaderPlan): EntryReader | string {
+function protobufReader(contract: Contract, plan: ReaderPlan, scan: ByteScan | undefined): EntryReader | string {
   const fields = contract.grpc?.entryFields;
   if (fields === undefined) {
     return "the contract describes no protobuf";
@@ -59,15 +61,15 @@ function protobufReader(contract: Contract, plan: ReaderPlan): EntryReader | str
   if (plan.sequence !== undefined && (sequence === undefined || sequence.repeated || !sequenceTypes.includes(sequence.type))) {
     return `the field "${plan.sequence}" is no integer that is read in place`;
   }
-  return new ProtobufReader(plan, fields);
+  return new ProtobufReader(plan, fields, scan);
 }
 
-function jsonReader(contract: Contract, plan: ReaderPlan): EntryReader | string {
-  return contract.websocket?.codec.form === "text" ? new JsonReader(plan) : "its messages over WebSocket are not JSON in text frames";
+function jsonReader(contract: Contract, plan: ReaderPlan, scan: ByteScan | undefined): EntryReader | string {
+  return contract.websocket?.codec.form === "text" ? new JsonReader(plan, scan) : "its messages over WebSocket are not JSON in text frames";
 }
 
 /** The conditions of a filter, or why they cannot be put on bytes. */
-function testsOf(rules: readonly MatchRule[], filter: PreparedFilter, kept: readonly string[]): readonly ByteTest[] | string {
+function testsOf(rules: readonly MatchRule[], filter: PreparedFilter, kept: readonly string[], scan: ByteScan | undefined): readonly ByteTest[] | string {
   const tests: ByteTest[] = [];
   for (const rule of rules) {
     const wanted = valueOf(rule, filter);
@@ -88,7 +90,7 @@ function testsOf(rules: readonly MatchRule[], filter: PreparedFilter, kept: read
       const passing = rule.order.filter((_, rank) => limit !== -1 && (rule.rule === "at-least" ? rank >= limit : rank <= limit));
       tests.push(new IsOneOf(slot, passing));
     } else if (rule.rule === "contains") {
-      tests.push(new Contains(slot, first));
+      tests.push(new Contains(slot, first, scan));
     } else if (rule.rule === "prefix") {
       tests.push(new StartsWith(slot, first));
     } else {

@@ -3,6 +3,7 @@ import type { Message } from "../core/contract.js";
 import type { Driver, FloodOptions, MessageBytes, MonitorStream, StreamEnd, StreamEvent } from "../core/stream.js";
 import type { Target } from "../core/target.js";
 import type { FilterReference, Workload } from "../core/workload.js";
+import { type ByteScan, createByteScan } from "./byte-scan.js";
 import { chooseReader, type ReaderChoice } from "./choose-reader.js";
 import { filterResolver, type PreparedFilter, referencesOf } from "./filters.js";
 import { crossCheckEvery, crossChecksPerSecond, ScannedStream, ScannedTarget } from "./scanned-entries.js";
@@ -29,16 +30,17 @@ const readBufferBytes = 512 * 1024;
 
 /** Streams on drivers. Where a driver can be flooded entries are read in the read buffer; elsewhere every message is an object. */
 export function createDriverSource(options: DriverSourceOptions): StreamSource {
+  const scan = createByteScan(readBufferBytes);
   const flood: FloodOptions = {
     windowBytes: pauses(options.workload) ? narrowWindowBytes : floodWindowBytes,
-    readBuffer: Buffer.allocUnsafeSlow(readBufferBytes),
+    readBuffer: scan?.readBuffer ?? Buffer.allocUnsafeSlow(readBufferBytes),
   };
   const doors = options.targets.map((target, i) => {
     const driver = options.drivers[i];
     if (driver === undefined) {
       throw new Error(`no driver for ${target.url}`);
     }
-    return driver.floods === true ? floodedDoor(options, target, driver, flood) : decodingDoor(options, target, driver);
+    return driver.floods === true ? floodedDoor(options, target, driver, flood, scan) : decodingDoor(options, target, driver);
   });
   const doorOf = (target: number): Door => {
     const door = doors[target];
@@ -97,11 +99,17 @@ function decodingDoor({ workload, clock, connectTimeoutMs }: DriverSourceOptions
   };
 }
 
-function floodedDoor({ workload, clock, connectTimeoutMs }: DriverSourceOptions, target: Target, driver: Driver, flood: FloodOptions): Door {
+function floodedDoor(
+  { workload, clock, connectTimeoutMs }: DriverSourceOptions,
+  target: Target,
+  driver: Driver,
+  flood: FloodOptions,
+  scan: ByteScan | undefined,
+): Door {
   const pool = new ConnectionPool({ target, driver, clock, timeoutMs: connectTimeoutMs, flood });
   const resolve = filterResolver(target.contract, workload.source);
   const filters = [...new Set(referencesOf(workload).map(resolve))];
-  const choice = chooseReader(target.contract, target.transport, filters);
+  const choice = chooseReader(target.contract, target.transport, filters, scan);
   const prepared = new Map(filters.map((filter) => [filter, choice.kind === "compiled" ? choice.prepare(filter) : filter]));
   const codec = target.transport === "grpc" ? target.contract.grpc?.codec : target.contract.websocket?.codec;
   const scanned =

@@ -1,3 +1,4 @@
+import type { ByteScan } from "./byte-scan.js";
 import { BytePattern, ByteWindow, fourDigits } from "./byte-tests.js";
 import { ByteTime } from "./byte-time.js";
 import { type ByteFilter, type EntryReader, passes, type ReaderPlan } from "./entry-reader.js";
@@ -28,7 +29,7 @@ export class JsonReader implements EntryReader {
   sequence = Number.NaN;
   timeMicros = Number.NaN;
   readonly #plan: ReaderPlan;
-  readonly #window = new ByteWindow();
+  readonly #window: ByteWindow;
   readonly #time = new ByteTime();
   readonly #starts: Int32Array;
   readonly #ends: Int32Array;
@@ -41,7 +42,8 @@ export class JsonReader implements EntryReader {
   #digits = 0;
   #timeLength = 0;
 
-  constructor(plan: ReaderPlan) {
+  constructor(plan: ReaderPlan, scan?: ByteScan) {
+    this.#window = new ByteWindow(scan);
     this.#plan = plan;
     this.#slots = plan.time === undefined ? [...plan.kept] : [...plan.kept, plan.time];
     this.#starts = new Int32Array(this.#slots.length);
@@ -236,18 +238,30 @@ function endsValue(byte: number, quoted: boolean): boolean {
   return quoted ? byte === quote : byte === 0x2c || byte === 0x7d || byte <= 0x20;
 }
 
+/** Up to so many bytes are scanned sooner than the scan is called. */
+const shortString = 12;
+
 /** Where a string's closing quote lies; -1 when it does not end, or holds an escape though its bytes are wanted. Four bytes are looked at together. */
 function endOfString(window: ByteWindow, start: number, end: number, escapes: boolean): number {
-  const { bytes, view } = window;
+  const { bytes, view, scan, address } = window;
+  const near = scan === undefined || address < 0 ? end : start + shortString;
   let at = start;
   while (at + 4 <= end) {
-    const found = marks(view.getInt32(at, true));
-    if (found === 0) {
-      at += 4;
-      continue;
+    if (at < near) {
+      const found = marks(view.getInt32(at, true));
+      if (found === 0) {
+        at += 4;
+        continue;
+      }
+      // The lowest mark is a true one.
+      at += (31 - Math.clz32(found & -found)) >> 3;
+    } else {
+      const place = (scan as ByteScan).quote(address + at, address + end);
+      if (place < 0) {
+        return -1;
+      }
+      at = place - address;
     }
-    // The lowest mark is a true one.
-    at += (31 - Math.clz32(found & -found)) >> 3;
     if (bytes[at] === quote) {
       return at;
     }

@@ -1,5 +1,6 @@
 import type { ProtobufField } from "../core/contract.js";
 import { ByteTime } from "./byte-time.js";
+import type { ByteScan } from "./byte-scan.js";
 import { ByteWindow } from "./byte-tests.js";
 import { type ByteFilter, type EntryReader, passes, type ReaderPlan } from "./entry-reader.js";
 
@@ -25,7 +26,7 @@ const tagCount = 1 << 14;
 export class ProtobufReader implements EntryReader {
   sequence = Number.NaN;
   timeMicros = Number.NaN;
-  readonly #window = new ByteWindow();
+  readonly #window: ByteWindow;
   readonly #time = new ByteTime();
   readonly #actions = new Uint8Array(tagCount);
   readonly #starts: Int32Array;
@@ -36,7 +37,8 @@ export class ProtobufReader implements EntryReader {
   readonly #sequenceBit: number;
   #baseHigh = Number.NaN;
 
-  constructor(plan: ReaderPlan, fields: readonly ProtobufField[]) {
+  constructor(plan: ReaderPlan, fields: readonly ProtobufField[], scan?: ByteScan) {
+    this.#window = new ByteWindow(scan);
     const slots = plan.time === undefined ? [...plan.kept] : [...plan.kept, plan.time];
     this.#starts = new Int32Array(slots.length);
     this.#ends = new Int32Array(slots.length);
