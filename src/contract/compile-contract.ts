@@ -17,7 +17,7 @@ import { messageOf } from "../core/errors.js";
 import { parseDuration } from "../core/duration.js";
 import type { YamlDocument, YamlProblem } from "../yaml/document.js";
 import { createDrafter, placeholdersOf, readTemplate, templateOf } from "./draft.js";
-import { compileEntryShape } from "./entry-shape.js";
+import { compileEntryShape, compileEntryTime } from "./entry-shape.js";
 import { compileExpressions } from "./expressions.js";
 import { descriptorSetOf } from "./descriptor-set.js";
 import { createFilterMaker } from "./filters.js";
@@ -59,6 +59,7 @@ export function compileContract(draft: ContractDraft): Contract {
   const template = templateOf(producer);
   const read = template === undefined ? undefined : readTemplate(template);
   const entries = entryRules(content, read?.token);
+  const timeOf = compileEntryTime(entries);
   const makeFilter = createFilterMaker({ rules: expressions.match, namespace });
   const filters = Object.fromEntries(
     Object.entries(content.filters).map(([name, sample]) => [name, makeFilter(name, Array.isArray(sample) ? sample : [sample])]),
@@ -111,7 +112,8 @@ export function compileContract(draft: ContractDraft): Contract {
     ...(preludeReply === undefined ? {} : { preludeReply: (message: Message) => preludeReply({ message }) }),
     classify: compileReceive(receive),
     draft: draftEntry,
-    violationOf: compileEntryShape(entries, content.match, { declared: declaredFields(content, grpc), integers: content.websocket?.integers ?? "any" }),
+    violationOf: compileEntryShape(entries, content.match, { declared: declaredFields(content, grpc), integers: content.websocket?.integers ?? "any", timeOf }),
+    timeOf,
   };
   checkEncodable(contract, content, problems);
   refuse(document, problems);

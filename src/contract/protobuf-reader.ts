@@ -290,12 +290,11 @@ function readAscii(input: Uint8Array, start: number, stop: number): string | und
   if (stop - start > shortText) {
     return undefined;
   }
+  let bits = 0;
   for (let at = start; at < stop; at++) {
-    if ((input[at] as number) > 0x7f) {
-      return undefined;
-    }
+    bits |= input[at] as number;
   }
-  return Buffer.prototype.latin1Slice.call(input, start, stop);
+  return bits > 0x7f ? undefined : Buffer.prototype.latin1Slice.call(input, start, stop);
 }
 
 /** What is being read, for errors: a field, or the tag of one. */

@@ -218,6 +218,8 @@ export interface Contract {
   draft(yes: readonly Filter[], no: readonly Filter[], learned?: LearnedDrafts): EntryDraft | undefined;
   /** What is wrong with an entry's shape, or undefined. */
   violationOf(entry: Entry): string | undefined;
+  /** When an entry says that it was written, in microseconds since the Unix epoch; NaN when it does not, or not by RFC 3339. */
+  timeOf(entry: Entry): number;
 }
 
 /** `entry` passes a rule when the filter's field is absent, or stands in the stated relation to the entry's field. */

@@ -1,5 +1,5 @@
 import { BytePattern, type ByteWindow, fourDigits } from "./byte-tests.js";
-import { createTimeReader } from "./entry-time.js";
+import { createTimeReader } from "../core/date-time.js";
 
 /** `2026-01-01T00:00:00` */
 const secondLength = 19;

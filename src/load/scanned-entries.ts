@@ -85,7 +85,7 @@ export class ScannedTarget {
     if (!Object.is(reader.relative(sequenceOf(contract.entries, entry)), reader.sequence)) {
       return "the sequence differs";
     }
-    if (this.hasTime && this.whole.timeOf(entry) !== reader.timeMicros) {
+    if (this.hasTime && contract.timeOf(entry) !== reader.timeMicros) {
       return "the time differs";
     }
     if (filter !== undefined && reader.matches(filter as ByteFilter) !== filter.filter.matches(entry)) {

@@ -1,5 +1,4 @@
 import { type Contract, type Entry, type Message, sequenceOf } from "../core/contract.js";
-import { createTimeReader } from "./entry-time.js";
 import type { PreparedFilter } from "./filters.js";
 import type { EntryMatcher, StreamLedger } from "./ledger.js";
 import type { Meter } from "./meter.js";
@@ -20,7 +19,6 @@ export interface Arrival {
 export class WholeEntries {
   readonly #contract: Contract;
   readonly #relative: (sequence: number | bigint | undefined) => number;
-  readonly #timeOf = createTimeReader();
   readonly #matcher: EntryMatcher<PreparedFilter> & { entry: Entry } = {
     entry: {},
     matches(filter) {
@@ -54,7 +52,7 @@ export class WholeEntries {
           }
           this.#matcher.entry = entry;
           ledger.observe(this.#relative(sequenceOf(contract.entries, entry)), atMicros, this.#matcher);
-          const written = this.timeOf(entry);
+          const written = contract.timeOf(entry);
           if (!Number.isNaN(written)) {
             bookLag(wallMicros - written, ledger, meter);
           }
@@ -75,12 +73,6 @@ export class WholeEntries {
         counts.violations++;
         return 0;
     }
-  }
-
-  /** An entry's own time in microseconds since the Unix epoch; NaN without one. */
-  timeOf(entry: Entry): number {
-    const { time } = this.#contract.entries;
-    return time === undefined ? Number.NaN : this.#timeOf(String(entry[time]));
   }
 }
 

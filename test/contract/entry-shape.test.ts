@@ -39,7 +39,7 @@ t.test("each mistake is named", async (t) => {
 });
 
 t.test("without declared types only the contract's own rules are held", async (t) => {
-  const loose = compileEntryShape({ order: "increasing", required: ["a"], sequence: "n" }, [], { declared: [], integers: "any" });
+  const loose = compileEntryShape({ order: "increasing", required: ["a"], sequence: "n" }, [], { declared: [], integers: "any", timeOf: () => Number.NaN });
   t.equal(loose({ a: [1] }), undefined);
   t.match(loose({ a: 1, n: "seven" }), /"n" is "seven", not a whole number/);
 });
@@ -47,6 +47,6 @@ t.test("without declared types only the contract's own rules are held", async (t
 t.test("an integer may come as a text, as protobuf's JSON has it, where the contract does not ask for a number", async (t) => {
   const declared = [{ name: "n", number: 1, type: "uint64", repeated: false }];
   const rules = { order: "increasing", required: [] } as const;
-  t.equal(compileEntryShape(rules, [], { declared, integers: "any" })({ n: "7" }), undefined);
-  t.equal(compileEntryShape(rules, [], { declared, integers: "number" })({ n: "7" }), '"n" is "7", not uint64');
+  t.equal(compileEntryShape(rules, [], { declared, integers: "any", timeOf: () => Number.NaN })({ n: "7" }), undefined);
+  t.equal(compileEntryShape(rules, [], { declared, integers: "number", timeOf: () => Number.NaN })({ n: "7" }), '"n" is "7", not uint64');
 });

@@ -4,7 +4,6 @@ import type { Contract, Entry } from "../../src/core/contract.js";
 import { loadContract } from "../../src/contract/load-contract.js";
 import { createByteScan } from "../../src/load/byte-scan.js";
 import { chooseReader } from "../../src/load/choose-reader.js";
-import { createTimeReader } from "../../src/load/entry-time.js";
 import { filterResolver } from "../../src/load/filters.js";
 import { memoryContract } from "./memory-server.js";
 
@@ -96,7 +95,6 @@ function readsAlike(
     throw new Error(choice.why);
   }
   const { reader } = choice;
-  const timeOf = createTimeReader();
   let surprises = 0;
   for (const entry of entries) {
     const bytes = encode(entry);
@@ -107,7 +105,7 @@ function readsAlike(
     }
     const same =
       reader.sequence === reader.relative(entry["sequence"] as number | bigint) &&
-      reader.timeMicros === timeOf(String(entry["time"])) &&
+      reader.timeMicros === contract.timeOf(entry) &&
       filters.every((filter) => reader.matches(choice.prepare(filter)) === filter.filter.matches(entry));
     if (!same) {
       return { agreed: false, surprises };

@@ -1,7 +1,10 @@
 import type { Contract, Entry, Filter, Message } from "../../src/core/contract.js";
 import { defaultBounds } from "../../src/core/contract.js";
+import { createTimeReader } from "../../src/core/date-time.js";
 import type { Driver, MonitorStream, StreamEnd, StreamEvent } from "../../src/core/stream.js";
 import type { Target } from "../../src/core/target.js";
+
+const readTime = createTimeReader();
 
 /** What a server in memory does wrong or slowly; counts are exact, so that a report can be held against them. */
 export interface MemoryServerOptions {
@@ -84,6 +87,7 @@ export function memoryContract(change: Partial<Contract> = {}): Contract {
     classify: (message) => ({ kind: "entries", entries: [message] }),
     draft: () => undefined,
     violationOf: (entry) => (entry["sequence"] === undefined ? "no sequence" : undefined),
+    timeOf: ({ time }) => (typeof time === "string" ? readTime(time) : Number.NaN),
     ...change,
   };
 }
