@@ -1,6 +1,7 @@
 import protobuf from "protobufjs";
 import type { Message, MessageCodec, ProtobufField } from "../core/contract.js";
 import { plainDefaultsOf, readMessage, RecentText, type ReaderField, type ReaderType } from "./protobuf-reader.js";
+import { wellKnownType } from "./well-known-types.js";
 
 /** How fields of type bytes appear in messages. */
 export type BytesForm = "base64" | "text";
@@ -76,12 +77,15 @@ function fieldToProtobuf(field: protobuf.Field, value: unknown, bytes: BytesForm
 }
 
 function singleToProtobuf(field: protobuf.Field, value: unknown, bytes: BytesForm, place: string): unknown {
-  const refuse = (): never => {
-    throw new UnencodableError(place, `"${place}" is of type ${field.type}, not ${describe(value)}`);
+  const refuse = (example?: string): never => {
+    throw new UnencodableError(place, `"${place}" is of type ${field.type}${example === undefined ? "" : ` (${example})`}, not ${describe(value)}`);
   };
   const resolved = field.resolvedType;
   if (resolved instanceof protobuf.Type) {
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? toProtobuf(resolved, value as Message, bytes, `${place}.`) : refuse();
+    const known = wellKnownType(resolved.fullName);
+    const isMapping = typeof value === "object" && value !== null && !Array.isArray(value);
+    const fields = isMapping ? (value as Message) : known?.fromPlain(value);
+    return fields === undefined ? refuse(known?.example) : toProtobuf(resolved, fields, bytes, `${place}.`);
   }
   if (resolved instanceof protobuf.Enum) {
     const number = typeof value === "string" ? resolved.values[value] : value;
@@ -131,7 +135,7 @@ function readerFor(root: protobuf.Type): ReaderType {
       return existing;
     }
     const fields = new Map<number, ReaderField>();
-    const reader: { -readonly [K in keyof ReaderType]: ReaderType[K] } = { name: nameOf(type), fields };
+    const reader: { -readonly [K in keyof ReaderType]: ReaderType[K] } = { name: nameOf(type), fields, toPlain: wellKnownType(type.fullName)?.toPlain };
     known.set(type, reader);
     for (const field of type.fieldsArray) {
       field.resolve();

@@ -7,6 +7,8 @@ export interface ReaderType {
   readonly fields: ReadonlyMap<number, ReaderField>;
   /** What a message holds before anything is read, where nothing in it is a list or a map: it is copied. Absent: it is made anew for each. */
   readonly plainDefaults?: Readonly<Record<string, unknown>> | undefined;
+  /** What stands for a message of this type in the one that holds it; absent: the message itself. */
+  readonly toPlain?: ((message: Message) => unknown) | undefined;
 }
 
 export interface ReaderField {
@@ -163,7 +165,11 @@ function readKnown(
     }
     const innerEnd = wire === 2 ? readLength(cursor, end, type, field) : end;
     const value = readFields(inner, cursor, innerEnd, depth + 1, wire === 3 ? number : undefined);
-    storeMessage(field, value, message);
+    if (inner.toPlain === undefined) {
+      storeMessage(field, value, message);
+    } else {
+      store(field, inner.toPlain(value), message);
+    }
     return true;
   }
   const fitting = wireTypeOf(field.type);

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import t from "tap";
 import { sequenceOf, tokenOf } from "../../src/core/contract.js";
 import { loadContract } from "../../src/contract/load-contract.js";
@@ -32,4 +35,39 @@ t.test("an entry that comes over gRPC reads as one that comes over WebSocket", a
 
 t.test("a contract that is not there is refused by name, with a suggestion", async (t) => {
   await t.rejects(loadContract("loger"), { name: "HarnessError", code: "contract", place: "loger", hint: 'Did you mean the built-in contract "logger"?' });
+});
+
+t.test("times, enums and wrappers of protobuf are what they are in its JSON, for filters and entries", async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), "contract-"));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(
+    path.join(folder, "fleet.proto"),
+    `syntax = "proto3"; package fleet;
+    import "google/protobuf/timestamp.proto"; import "google/protobuf/wrappers.proto";
+    enum State { IDLE = 0; MOVING = 1; }
+    message Watch { repeated string ids = 1; google.protobuf.Timestamp since = 2; google.protobuf.DoubleValue faster_than = 3; State state = 4; }
+    message Position { string id = 1; google.protobuf.Timestamp at = 2; State state = 3; google.protobuf.DoubleValue speed = 4; }
+    service Fleet { rpc Track(stream Watch) returns (stream Position); }`,
+  );
+  const file = path.join(folder, "fleet.yaml");
+  writeFileSync(
+    file,
+    `name: fleet
+grpc: { proto: fleet.proto, method: fleet.Fleet/Track }
+filters: { all: {}, recent: { ids: [a], since: "2026-01-01T00:00:00Z", faster_than: 0.5, state: MOVING } }
+roles: { broad: all }
+match: [{ filter: ids, entry: id, rule: one-of }]
+entries: { time: at, required: [id, at, state] }
+`,
+  );
+  const contract = await loadContract(file);
+  const codec = contract.grpc?.codec;
+  const nested = (number: number, ...bytes: number[]): number[] => [(number << 3) | 2, bytes.length, ...bytes];
+  const half = [9, 0, 0, 0, 0, 0, 0, 0xe0, 0x3f];
+  const sent = codec?.encode(contract.filters["recent"]?.messages[0] ?? {});
+  t.same([...(sent ?? [])], [10, 1, 0x61, ...nested(2, 8, 0x80, 0xf2, 0xd6, 0xca, 0x06), ...nested(3, ...half), 32, 1]);
+  const entry = codec?.decode(Buffer.from([10, 1, 0x61, ...nested(2, 8, 1, 16, 0x80, 0xca, 0xb5, 0xee, 0x01), ...nested(4, ...half)])) ?? {};
+  t.same(entry, { id: "a", at: "1970-01-01T00:00:01.500Z", state: "IDLE", speed: 0.5 });
+  t.equal(contract.violationOf(entry), undefined);
+  t.equal(contract.timeOf(entry), 1_500_000);
 });
