@@ -2,7 +2,7 @@
 
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { Server, ServerCredentials, status } from "@grpc/grpc-js";
+import { Server, ServerCredentials, ServerInterceptingCall, status } from "@grpc/grpc-js";
 import protobuf from "protobufjs";
 import { END, serveStream } from "./stream.js";
 
@@ -23,9 +23,26 @@ const STATUS_OF = {
 
 /** A server that is not bound yet. */
 export function createGrpcServer(context) {
-  const server = new Server({ "grpc.max_receive_message_length": MAX_MESSAGE_BYTES });
+  const server = new Server({ "grpc.max_receive_message_length": MAX_MESSAGE_BYTES, interceptors: [writeNothingAfterTheStatus] });
   server.addService(loggerService(), { Monitor: (call) => monitor(context, call) });
   return server;
+}
+
+/**
+ * The library's own timer ends a call at its deadline, maybe before `endAt`'s has run. An entry that
+ * is written then would destroy the stream, and the status that waits to be sent with it.
+ */
+function writeNothingAfterTheStatus(method, call) {
+  const { sendStatus, sendMessage } = call;
+  let ended = false;
+  call.sendStatus = (answer) => {
+    ended = true;
+    sendStatus.call(call, answer);
+  };
+  call.sendMessage = (message, written) => {
+    if (!ended) sendMessage.call(call, message, written);
+  };
+  return new ServerInterceptingCall(call);
 }
 
 export function bind(server, host, port) {
