@@ -1,6 +1,6 @@
 import type { Session } from "../src/conformance/session.js";
 import { freshToken } from "../src/conformance/supply.js";
-import type { Contract, Entry, EntryDraft, Filter, MatchRule, Message } from "../src/core/contract.js";
+import type { Contract, EntryDraft, Filter, MatchRule, Message } from "../src/core/contract.js";
 
 /** A filter made from the contract's rules, and entries at its edges. */
 export interface Variant {
@@ -31,10 +31,10 @@ function variantsOfRule(contract: Contract, rule: MatchRule, base: EntryDraft, t
     .filter((value) => value !== undefined);
   const make = (message: Message, values: readonly string[]): Variant => {
     const filter = contract.filter(message);
-    return { filter, drafts: values.map((value) => draftWith({ base, token, field: rule.entry, value, filter })) };
+    return { filter, drafts: values.map((value) => draftWith({ contract, base, token, field: rule.entry, value, filter })) };
   };
   // Values of an enumeration, or of a number, are those of the samples.
-  const odd = isText(contract, rule) ? oddStrings : [];
+  const odd = isText(contract, rule) && samples.flat().every((value) => typeof value === "string") ? oddStrings : [];
   switch (rule.rule) {
     case "one-of": {
       const known = [...new Set(samples.flat().filter((value) => typeof value === "string"))];
@@ -48,8 +48,8 @@ function variantsOfRule(contract: Contract, rule: MatchRule, base: EntryDraft, t
     case "at-least":
     case "at-most":
       if (rule.order === undefined) {
-        const bounds = samples.filter((value) => typeof value === "number").filter((value) => Number.isSafeInteger(value));
-        return [...new Set(bounds)].map((bound) => make({ [rule.filter]: bound }, [bound - 1, bound, bound + 1].map(String)));
+        const bounds = samples.filter((value) => typeof value === "number").filter((value) => Number.isSafeInteger(Math.ceil(value)));
+        return [...new Set(bounds)].map((bound) => make({ [rule.filter]: bound }, valuesAround(bound, contract.entryTypes?.get(rule.entry)).map(String)));
       }
       return rule.order.map((bound) => make({ [rule.filter]: bound }, rule.order ?? []));
     case "equals":
@@ -62,28 +62,31 @@ function variantsOfRule(contract: Contract, rule: MatchRule, base: EntryDraft, t
   }
 }
 
+/** The bound and numbers on both sides of it; whole ones unless the entry's field is known to hold others, as a producer may refuse them. */
+function valuesAround(bound: number, type: string | undefined): readonly number[] {
+  const isFloat = type === "double" || type === "float";
+  return Number.isInteger(bound) || isFloat ? [bound - 1, bound, bound + 1] : [Math.floor(bound), Math.ceil(bound)];
+}
+
 /** Whether the fields that a rule compares may hold any text, as far as types are declared. */
 function isText(contract: Contract, rule: MatchRule): boolean {
-  const types = [
-    contract.grpc?.filterFields.find(({ name }) => name === rule.filter)?.type,
-    contract.grpc?.entryFields.find(({ name }) => name === rule.entry)?.type,
-  ];
+  const types = [contract.grpc?.filterFields.find(({ name }) => name === rule.filter)?.type, contract.entryTypes?.get(rule.entry)];
   return types.every((type) => type === undefined || type === "string");
 }
 
 function draftWith(options: {
+  readonly contract: Contract;
   readonly base: EntryDraft;
   readonly token: string | undefined;
   readonly field: string;
   readonly value: string;
   readonly filter: Filter;
 }): Variant["drafts"][number] {
-  const { base, token, field, value, filter } = options;
+  const { contract, base, token, field, value, filter } = options;
   const draft: EntryDraft = {
     ...base,
     [field]: value,
     ...(token === undefined ? {} : { [token]: field === token ? `${value} ${freshToken()}` : freshToken() }),
   };
-  const entry: Entry = draft;
-  return { draft, matches: filter.matches(entry) };
+  return { draft, matches: filter.matches(contract.entryOf(draft)) };
 }

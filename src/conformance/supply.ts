@@ -127,7 +127,9 @@ export function createSupply(options: {
       if (comes && backgroundPerSecond > 0) {
         return undefined;
       }
-      return `an entry that matches ${names(yes)}${no.length === 0 ? "" : ` but not ${names(no)}`}: ${state.kind === "missing" ? state.reason : "there is no producer"}, and none comes by itself`;
+      const why =
+        state.kind === "missing" ? state.reason : state.kind === "ready" ? "the producer's template and values give no such entry" : "there is no producer";
+      return `an entry that matches ${names(yes)}${no.length === 0 ? "" : ` but not ${names(no)}`}: ${why}, and none comes by itself`;
     },
   };
 }

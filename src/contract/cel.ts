@@ -1,5 +1,6 @@
 import { Environment } from "@marcbachmann/cel-js";
 import type { ProtobufField } from "../core/contract.js";
+import { fieldsToCel, toCel, type ToCel } from "./cel-values.js";
 
 /** Fields of a variable, as far as they are known; undefined: any. */
 export interface CelShape {
@@ -12,20 +13,29 @@ export interface CelProblem {
   readonly at: number;
 }
 
+/** What an expression may look at. */
+export interface CelVariable {
+  /** Default: any. */
+  readonly shape?: CelShape | undefined;
+  /** Gives the variable's values the form that CEL computes with. Default: `toCel`. */
+  readonly convert?: ToCel | undefined;
+}
+
 /** A compiled predicate. An expression that fails on a message (a field is absent, types do not fit) is false there. */
 export type CelPredicate = (variables: Readonly<Record<string, unknown>>) => boolean;
 
 /**
  * Compiles a CEL predicate over the given variables, checking its types and field names where the shapes are known.
- * Whole numbers are CEL `int`, others `double`; fields that a message lacks are absent: test them with `has()`.
+ * Numbers of declared types are CEL `int` or `double` as declared, others `int` where they are whole; an `int` and a `double` can be computed with
+ * each other, and give a `double`. Fields that a message lacks are absent: test them with `has()`.
  */
 export function compileCel(
   expression: string,
-  variables: Readonly<Record<string, CelShape | undefined>>,
+  variables: Readonly<Record<string, CelVariable>>,
 ): { readonly predicate: CelPredicate } | { readonly problem: CelProblem } {
-  const loose = new Environment({ homogeneousAggregateLiterals: false, enableOptionalTypes: true });
-  const typed = new Environment({ homogeneousAggregateLiterals: false, enableOptionalTypes: true });
-  for (const [name, shape] of Object.entries(variables)) {
+  const loose = withMixedNumbers(new Environment({ homogeneousAggregateLiterals: false, enableOptionalTypes: true }));
+  const typed = withMixedNumbers(new Environment({ homogeneousAggregateLiterals: false, enableOptionalTypes: true }));
+  for (const [name, { shape }] of Object.entries(variables)) {
     loose.registerVariable(name, "dyn");
     if (shape === undefined) {
       typed.registerVariable(name, "dyn");
@@ -43,15 +53,31 @@ export function compileCel(
     }
   }
   const run = loose.parse(expression);
+  const convert = fieldsToCel(new Map(Object.entries(variables).map(([name, variable]) => [name, variable.convert ?? toCel])));
   return {
     predicate(values) {
       try {
-        return run(toCel(values) as Record<string, unknown>) === true;
+        return run(convert(values) as Record<string, unknown>) === true;
       } catch {
         return false;
       }
     },
   };
+}
+
+/** JSON has one kind of number: 12 and 12.5 of one field are of two types to CEL, which has no arithmetic across them. */
+function withMixedNumbers(environment: Environment): Environment {
+  const operators: Readonly<Record<string, (a: number, b: number) => number>> = {
+    "+": (a, b) => a + b,
+    "-": (a, b) => a - b,
+    "*": (a, b) => a * b,
+    "/": (a, b) => a / b,
+  };
+  for (const [operator, compute] of Object.entries(operators)) {
+    environment.registerOperator(`int ${operator} double`, (a: bigint, b: number) => compute(Number(a), b));
+    environment.registerOperator(`double ${operator} int`, (a: number, b: bigint) => compute(a, Number(b)));
+  }
+  return environment;
 }
 
 /**
@@ -92,39 +118,3 @@ const celTypes: Readonly<Record<string, string>> = {
   fixed32: "int",
   sfixed32: "int",
 };
-
-/** Whole numbers become CEL ints, deeply; all else stays as it is, and is not copied. What has been converted may be given again. */
-export function toCel(value: unknown): unknown {
-  if (typeof value === "number") {
-    return Number.isSafeInteger(value) ? BigInt(value) : value;
-  }
-  if (typeof value !== "object" || value === null) {
-    return value;
-  }
-  return Array.isArray(value) ? listToCel(value) : objectToCel(value as Readonly<Record<string, unknown>>);
-}
-
-function listToCel(list: readonly unknown[]): readonly unknown[] {
-  const changed = list.findIndex((value) => toCel(value) !== value);
-  return changed < 0 ? list : list.map(toCel);
-}
-
-function objectToCel(given: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  let converted: Record<string, unknown> | undefined;
-  for (const key in given) {
-    const value = given[key];
-    if (typeof value === "string") {
-      continue;
-    }
-    const inCel = toCel(value);
-    if (inCel !== value) {
-      converted ??= { ...given };
-      if (key === "__proto__") {
-        Object.defineProperty(converted, key, { value: inCel, enumerable: true, configurable: true, writable: true });
-      } else {
-        converted[key] = inCel;
-      }
-    }
-  }
-  return converted ?? given;
-}

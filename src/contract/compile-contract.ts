@@ -18,6 +18,7 @@ import { parseDuration } from "../core/duration.js";
 import type { YamlDocument, YamlProblem } from "../yaml/document.js";
 import { createDrafter, placeholdersOf, readTemplate, templateOf } from "./draft.js";
 import { compileEntryShape, compileEntryTime } from "./entry-shape.js";
+import { draftTypesOf, entryTypesOf, typedEntry } from "./entry-types.js";
 import { compileExpressions } from "./expressions.js";
 import { descriptorSetOf } from "./descriptor-set.js";
 import { createFilterMaker } from "./filters.js";
@@ -48,7 +49,7 @@ export function compileContract(draft: ContractDraft): Contract {
   const problems: YamlProblem[] = [];
   const grpc = grpcBinding(draft);
   const websocket = webSocketBinding(draft, problems);
-  const expressions = compileExpressions(content, grpc, problems);
+  const expressions = compileExpressions(content, grpc, draft.types, problems);
   checkNames(content, grpc, problems);
   if (draft.types !== "reflection" && draft.types.monitor !== undefined) {
     checkPaths(content, draft.types.monitor.response, problems);
@@ -69,6 +70,8 @@ export function compileContract(draft: ContractDraft): Contract {
   const receive = { ...expressions.receive, each: content.entries.each, fields: content.entries.fields };
   const { preludeReply } = receive;
   const placeholders = placeholdersOf(`${producer.kind === "http" ? producer.path : ""} ${template ?? ""}`);
+  const entryTypes = entryTypesOf(content.entries, draft.types === "reflection" ? undefined : draft.types.monitor?.response);
+  const draftTypes = draftTypesOf(entryTypes, placeholders.numbers);
   const draftEntry =
     template === undefined
       ? (): undefined => undefined
@@ -78,6 +81,7 @@ export function compileContract(draft: ContractDraft): Contract {
           fields: placeholders.fields,
           hasToken: placeholders.hasToken,
           constants: read?.constants ?? {},
+          types: draftTypes,
           values: statedValues(content, namespace),
           samples: Object.values(filters),
           silent: roles.silent,
@@ -111,7 +115,9 @@ export function compileContract(draft: ContractDraft): Contract {
     updating: (from, to, slot) => (content.update === undefined ? opening(to, slot) : opened(content, content.update, to, slot, namespace, from)),
     ...(preludeReply === undefined ? {} : { preludeReply: (message: Message) => preludeReply({ message }) }),
     classify: compileReceive(receive),
+    entryTypes,
     draft: draftEntry,
+    entryOf: (made) => typedEntry(made, draftTypes),
     violationOf: compileEntryShape(entries, content.match, { declared: declaredFields(content, grpc), integers: content.websocket?.integers ?? "any", timeOf }),
     timeOf,
   };

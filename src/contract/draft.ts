@@ -1,4 +1,5 @@
 import type { Contract, Entry, EntryDraft, EntryRules, Filter, LearnedDrafts, Message, ProducerRule } from "../core/contract.js";
+import { type DraftTypes, typedEntry } from "./entry-types.js";
 import type { RuleFile } from "./schema.js";
 
 /** What the solver must know of a contract. */
@@ -11,6 +12,7 @@ export interface DraftInputs {
   readonly hasToken: boolean;
   /** What every produced entry has besides, as far as the template shows it. */
   readonly constants: Entry;
+  readonly types: DraftTypes;
   /** Candidates that the contract states. */
   readonly values: Readonly<Record<string, readonly string[]>>;
   /** Filters whose values are worth trying. */
@@ -25,12 +27,19 @@ const mostRemembered = 200;
 /** Stands for the token that the writer of an entry will append. */
 const anyToken = "hc-0123456789ab";
 
-/** Fields that a template has a placeholder for, `{token}` and `{namespace}` excluded. */
-export function placeholdersOf(template: string): { readonly fields: readonly string[]; readonly hasToken: boolean } {
-  const names = new Set([...template.matchAll(/\{([A-Za-z_][\w.-]*)(?::(?:number|base64))?\}/g)].map((found) => found[1] ?? ""));
+/** Fields that a template has a placeholder for, `{token}` and `{namespace}` excluded; `numbers` are those of them that it writes as numbers. */
+export function placeholdersOf(template: string): { readonly fields: readonly string[]; readonly numbers: ReadonlySet<string>; readonly hasToken: boolean } {
+  const names = new Set<string>();
+  const numbers = new Set<string>();
+  for (const [, name = "", form] of template.matchAll(/\{([A-Za-z_][\w.-]*)(?::(number|base64))?\}/g)) {
+    names.add(name);
+    if (form === "number") {
+      numbers.add(name);
+    }
+  }
   const hasToken = names.delete("token");
   names.delete("namespace");
-  return { fields: [...names], hasToken };
+  return { fields: [...names], numbers, hasToken };
 }
 
 /** The template as text: of a gRPC message its JSON; undefined where there is no producer. */
@@ -123,7 +132,7 @@ export function createDrafter(inputs: DraftInputs): Contract["draft"] {
 
 /** The entry that a draft will become, as far as it can be told. */
 function entryOf(draft: EntryDraft, inputs: DraftInputs, token: string | undefined): Entry {
-  const entry: Record<string, unknown> = { ...inputs.constants, ...draft };
+  const entry: Record<string, unknown> = { ...inputs.constants, ...typedEntry(draft, inputs.types) };
   if (token !== undefined) {
     const text = draft[token] ?? "";
     entry[token] = text === "" ? anyToken : `${text} ${anyToken}`;
@@ -148,7 +157,20 @@ function candidatesFor(field: string, inputs: DraftInputs, wanted: readonly Mess
       return [...new Set([...found, ...order])].filter((value) => order.includes(value));
     }
   }
-  return [...new Set([...found, ...seen, "elsewhere"])];
+  const known = [...new Set([...found, ...seen])];
+  if (inputs.types.isBoolean(field)) {
+    return ["true", "false"];
+  }
+  return inputs.types.isNumber(field) ? numbersAround(known, inputs.types.isInteger(field)) : [...known, "elsewhere"];
+}
+
+/** Known numbers, and whole ones beside, below and above them. */
+function numbersAround(known: readonly string[], wholeOnly: boolean): readonly string[] {
+  const numbers = known.flatMap((text) => (text.trim() !== "" && Number.isFinite(Number(text)) ? [Number(text)] : []));
+  const whole = numbers.flatMap((number) => [Math.floor(number), Math.ceil(number)]);
+  const beyond = numbers.length === 0 ? [0, 1] : [Math.min(...whole) - 1, Math.max(...whole) + 1];
+  const exact = [...whole, ...beyond].filter((number) => Number.isSafeInteger(number)).map(String);
+  return [...new Set([...(wholeOnly ? known.filter((text) => /^-?\d+$/.test(text)) : known), ...exact])];
 }
 
 /** Texts that the token's field must hold for the filters' sake, none first. */

@@ -1,6 +1,9 @@
+import type protobuf from "protobufjs";
 import type { GrpcBinding } from "../core/contract.js";
 import type { YamlPath, YamlProblem } from "../yaml/document.js";
-import { celShapeOf, compileCel, fieldsRead, type CelPredicate, type CelShape } from "./cel.js";
+import { celShapeOf, compileCel, fieldsRead, type CelPredicate, type CelVariable } from "./cel.js";
+import { fieldsToCel, messageToCel, toCel, valueToCel, type ToCel } from "./cel-values.js";
+import type { LoadedTypes } from "./grpc-types.js";
 import type { CompiledRule } from "./match-rules.js";
 import type { ReceiveRules } from "./receive.js";
 import type { ContractFile } from "./schema.js";
@@ -12,12 +15,10 @@ export interface Expressions {
 }
 
 /** Compiles the contract's CEL; what is wrong goes to `problems`, at the character where it is wrong. */
-export function compileExpressions(content: ContractFile, grpc: GrpcBinding | undefined, problems: YamlProblem[]): Expressions {
-  const filterShape = grpc === undefined || content.open !== undefined ? undefined : celShapeOf(grpc.filterFields);
-  const messageShape = grpc === undefined ? undefined : celShapeOf(grpc.entryFields);
-  const deeper = content.entries.each !== undefined || content.entries.fields !== undefined;
-  const entryShape = deeper ? undefined : messageShape;
-  const compile = (expression: string, variables: Readonly<Record<string, CelShape | undefined>>, path: YamlPath): CelPredicate => {
+export function compileExpressions(content: ContractFile, grpc: GrpcBinding | undefined, types: LoadedTypes, problems: YamlProblem[]): Expressions {
+  const { filter, message, entry } = variablesOf(content, grpc, types === "reflection" ? undefined : types.monitor);
+  const filterToCel = filter.convert ?? toCel;
+  const compile = (expression: string, variables: Readonly<Record<string, CelVariable>>, path: YamlPath): CelPredicate => {
     const result = compileCel(expression, variables);
     if ("predicate" in result) {
       return result.predicate;
@@ -26,12 +27,10 @@ export function compileExpressions(content: ContractFile, grpc: GrpcBinding | un
     return () => false;
   };
   const overMessage = (expression: string | undefined, path: YamlPath): CelPredicate | undefined =>
-    expression === undefined ? undefined : compile(expression, { message: messageShape }, path);
+    expression === undefined ? undefined : compile(expression, { message }, path);
   return {
     match: content.match.map((rule, index): CompiledRule =>
-      "cel" in rule
-        ? { cel: compile(rule.cel, { filter: filterShape, entry: entryShape }, ["match", index, "cel"]), reads: fieldsRead(rule.cel, "entry") }
-        : rule,
+      "cel" in rule ? { cel: compile(rule.cel, { filter, entry }, ["match", index, "cel"]), reads: fieldsRead(rule.cel, "entry"), filterToCel } : rule,
     ),
     receive: {
       where: overMessage(content.entries.where, ["entries", "where"]),
@@ -41,9 +40,42 @@ export function compileExpressions(content: ContractFile, grpc: GrpcBinding | un
       rejection: overMessage(content.messages?.rejection, ["messages", "rejection"]),
       ignore: (content.messages?.ignore ?? []).map((rule, index) => ({
         name: rule.name,
-        when: compile(rule.when, { message: messageShape }, ["messages", "ignore", index, "when"]),
+        when: compile(rule.when, { message }, ["messages", "ignore", index, "when"]),
         answer: rule.answer,
       })),
     },
   };
+}
+
+/** What is known of the variables: a filter is a message of the protobuf type unless a template makes the messages of it. */
+function variablesOf(
+  content: ContractFile,
+  grpc: GrpcBinding | undefined,
+  monitor: { readonly request: protobuf.Type; readonly response: protobuf.Type } | undefined,
+): Readonly<Record<"filter" | "message" | "entry", CelVariable>> {
+  if (grpc === undefined || monitor === undefined) {
+    return { filter: {}, message: {}, entry: {} };
+  }
+  const message = { shape: celShapeOf(grpc.entryFields), convert: messageToCel(monitor.response) };
+  const isDeeper = content.entries.each !== undefined || content.entries.fields !== undefined;
+  return {
+    filter: content.open === undefined ? { shape: celShapeOf(grpc.filterFields), convert: messageToCel(monitor.request) } : {},
+    message,
+    entry: isDeeper ? { convert: entryToCel(content.entries, monitor.response) } : message,
+  };
+}
+
+/** For entries that lie inside messages, or whose fields the contract names by their paths. */
+function entryToCel({ each, fields }: ContractFile["entries"], response: protobuf.Type): ToCel {
+  if (fields === undefined) {
+    return each === undefined ? messageToCel(response) : valueToCel(response, each);
+  }
+  return fieldsToCel(
+    new Map(
+      Object.entries(fields).flatMap(([name, field]): readonly (readonly [string, ToCel])[] => {
+        const path = typeof field === "string" ? field : field.decode === undefined ? field.path : undefined;
+        return path === undefined ? [] : [[name, valueToCel(response, each === undefined ? path : `${each}.${path}`)]];
+      }),
+    ),
+  );
 }

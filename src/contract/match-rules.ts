@@ -1,10 +1,13 @@
 import type { Entry, Message } from "../core/contract.js";
-import { type CelPredicate, toCel } from "./cel.js";
+import type { CelPredicate } from "./cel.js";
+import type { ToCel } from "./cel-values.js";
 import { remembered } from "./remembered.js";
 import type { RuleFile } from "./schema.js";
 
 /** A rule of the contract, with its CEL compiled; `reads` are the fields of an entry that it looks at, undefined for all. */
-export type CompiledRule = Exclude<RuleFile, { readonly cel: string }> | { readonly cel: CelPredicate; readonly reads: readonly string[] | undefined };
+export type CompiledRule =
+  | Exclude<RuleFile, { readonly cel: string }>
+  | { readonly cel: CelPredicate; readonly reads: readonly string[] | undefined; readonly filterToCel: ToCel };
 
 /** A predicate over entries for one filter message; what can be prepared is prepared, so that judging an entry is a few comparisons. */
 export function compileMatch(rules: readonly CompiledRule[], filter: Message): (entry: Entry) => boolean {
@@ -26,8 +29,8 @@ export function compileMatch(rules: readonly CompiledRule[], filter: Message): (
 function compileRule(rule: CompiledRule, filter: Message): ((entry: Entry) => boolean) | undefined {
   if ("cel" in rule) {
     // Whatever of it must be converted is so once.
-    const converted = toCel(filter);
-    const { cel, reads } = rule;
+    const { cel, reads, filterToCel } = rule;
+    const converted = filterToCel(filter);
     return reads === undefined
       ? (entry) => cel({ filter: converted, entry })
       : remembered((entry) => cel({ filter: converted, entry: partOf(entry, reads) }), reads);
@@ -76,16 +79,12 @@ function compileRule(rule: CompiledRule, filter: Message): ((entry: Entry) => bo
       };
     }
     case "range": {
-      const start = String(wanted);
       const end = filter[rule.to];
       if (end === undefined || end === null) {
-        return (entry) => entry[field] === start;
+        const start = comparable(wanted);
+        return (entry) => comparable(entry[field]) === start;
       }
-      const stop = String(end);
-      return (entry) => {
-        const value = entry[field];
-        return typeof value === "string" && compare(value, start) >= 0 && (stop === "" || compare(value, stop) < 0);
-      };
+      return (entry) => inOrder(entry[field], wanted) >= 0 && (end === "" || inOrder(entry[field], end) < 0);
     }
     case "topic": {
       const pattern = String(wanted).split(rule.separator);
@@ -113,11 +112,14 @@ function comparable(value: unknown): unknown {
   return typeof value === "number" || typeof value === "bigint" ? String(value) : value;
 }
 
-/** Negative, zero or positive; NaN where the two cannot be compared. Integers by size, texts by code point as UTF-8 bytes order them. */
+/**
+ * Negative, zero or positive; NaN where the two cannot be compared. Numbers by size, also where one or both are written as texts, of two texts
+ * integers only (64-bit ones are texts in JSON); other texts by code point as UTF-8 bytes order them.
+ */
 function compare(a: unknown, b: unknown): number {
-  const [x, y] = [numeric(a), numeric(b)];
+  const [x, y] = [numeric(a, typeof b !== "string"), numeric(b, typeof a !== "string")];
   if (x !== undefined && y !== undefined) {
-    return x < y ? -1 : x > y ? 1 : 0;
+    return x < y ? -1 : x > y ? 1 : x >= y ? 0 : Number.NaN;
   }
   if (typeof a === "string" && typeof b === "string") {
     return compareCodePoints(a, b);
@@ -125,11 +127,22 @@ function compare(a: unknown, b: unknown): number {
   return Number.NaN;
 }
 
-function numeric(value: unknown): number | bigint | undefined {
+/** The same for keys, whose digits are letters like any other: "10" comes before "9". */
+function inOrder(a: unknown, b: unknown): number {
+  return typeof a === "string" && typeof b === "string" ? compareCodePoints(a, b) : compare(a, b);
+}
+
+function numeric(value: unknown, orDecimal: boolean): number | bigint | undefined {
   if (typeof value === "number" || typeof value === "bigint") {
     return value;
   }
-  return typeof value === "string" && /^-?\d{1,20}$/.test(value) ? BigInt(value) : undefined;
+  if (typeof value !== "string") {
+    return undefined;
+  }
+  if (/^-?\d{1,20}$/.test(value)) {
+    return BigInt(value);
+  }
+  return orDecimal && value.length < 30 && /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(value) ? Number(value) : undefined;
 }
 
 /** As UTF-8 bytes compare; `<` on strings compares UTF-16 units, which differs above U+FFFF. */

@@ -19,10 +19,13 @@ export function createProtobufCodec(writes: protobuf.Type, reads: protobuf.Type,
 
 /** The fields of a message type, as a compiled reader needs them. */
 export function protobufFieldsOf(type: protobuf.Type): readonly ProtobufField[] {
-  return type.fieldsArray.map((field) => {
-    field.resolve();
-    return { name: field.name, number: field.id, type: kindOf(field), repeated: field.repeated || field.map };
-  });
+  return type.fieldsArray.map(protobufFieldOf);
+}
+
+/** One field, as a compiled reader needs it. */
+export function protobufFieldOf(field: protobuf.Field): ProtobufField {
+  field.resolve();
+  return { name: field.name, number: field.id, type: kindOf(field), repeated: field.repeated || field.map };
 }
 
 /**

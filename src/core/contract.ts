@@ -200,6 +200,8 @@ export interface Contract {
   readonly everyMessageIsAnEntry?: boolean;
   /** How each match rule reads fields, for compiled readers; undefined where a rule needs more, or a message is more than one entry. */
   readonly matchRules: readonly MatchRule[] | undefined;
+  /** Protobuf types of the entries' fields, by the names that rules use; none where nothing declares them. Default: none. */
+  readonly entryTypes?: ReadonlyMap<string, string>;
   /** The match rules from whose values filters and entries at their edges can be made, whatever an entry looks like on its way; none: empty or absent. */
   readonly edgeRules?: readonly MatchRule[];
   /** A filter from one message that no name stands for. */
@@ -216,6 +218,8 @@ export interface Contract {
   classify(message: Message): Received;
   /** A draft of an entry that every filter of `yes` and no filter of `no` lets through; undefined when the contract gives no way to make one. */
   draft(yes: readonly Filter[], no: readonly Filter[], learned?: LearnedDrafts): EntryDraft | undefined;
+  /** The entry that is made of a draft, with numbers and booleans where the types are known. */
+  entryOf(draft: EntryDraft): Entry;
   /** What is wrong with an entry's shape, or undefined. */
   violationOf(entry: Entry): string | undefined;
   /** When an entry says that it was written, in microseconds since the Unix epoch; NaN when it does not, or not by RFC 3339. */

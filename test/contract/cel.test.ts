@@ -2,7 +2,7 @@ import t from "tap";
 import { celShapeOf, compileCel, fieldsRead } from "../../src/contract/cel.js";
 
 function evaluate(expression: string, variables: Readonly<Record<string, unknown>>): boolean {
-  const compiled = compileCel(expression, Object.fromEntries(Object.keys(variables).map((name) => [name, undefined])));
+  const compiled = compileCel(expression, Object.fromEntries(Object.keys(variables).map((name) => [name, {}])));
   if ("problem" in compiled) {
     throw new Error(compiled.problem.message);
   }
@@ -33,14 +33,14 @@ t.test("types and names are checked where they are known", async (t) => {
     { name: "tags", number: 3, type: "string", repeated: true },
     { name: "kv", number: 4, type: "message", repeated: false },
   ]);
-  t.ok("predicate" in compileCel('entry.seq > 3 && "a" in entry.tags && entry.kv.key == "x"', { entry }));
+  t.ok("predicate" in compileCel('entry.seq > 3 && "a" in entry.tags && entry.kv.key == "x"', { entry: { shape: entry } }));
   for (const [expression, message, at] of [
     ["entry.txt == ''", /No such key: txt/, 6],
     ["entry.text == 5", /no such overload/, 0],
     ["entry.text", /gives string/, 0],
     ["entry.text ==", /Unexpected token/, 13],
   ] as const) {
-    const compiled = compileCel(expression, { entry });
+    const compiled = compileCel(expression, { entry: { shape: entry } });
     t.match(compiled, { problem: { message, at } }, expression);
   }
 });

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import path from "node:path";
 import t from "tap";
 import type { Entry, Filter } from "../../src/core/contract.js";
 import { loadContract } from "../../src/contract/load-contract.js";
@@ -56,4 +57,36 @@ t.test("no check writes what the silent filter lets through, unless it asks for 
 
 t.test("values of an ordered field are those of the order, never a foreign one", async (t) => {
   t.same(contract.draft([], [contract.filter({ min_level: "debug" })]), undefined);
+});
+
+t.test("numbers and booleans of a draft are what the entry will have", async (t) => {
+  const folder = t.testdir({
+    "p.proto": `syntax = "proto3";
+      package p;
+      service Fleet { rpc Follow(stream Filter) returns (stream Position); }
+      message Filter { double fast = 1; bool moving = 2; int32 seats = 3; }
+      message Position { string note = 1; double speed = 2; bool moving = 3; Car car = 4; }
+      message Car { int32 seats = 1; }`,
+    "fleet.yaml": `name: fleet
+grpc: { proto: p.proto, method: p.Fleet/Follow }
+filters: { everything: {}, fast: { fast: 22.5 }, moving: { moving: true }, large: { seats: 5 }, twice: { fast: 3 } }
+match:
+  - { cel: "!has(filter.fast) || filter.fast == 0.0 || entry.speed / 1.0 >= filter.fast" }
+  - { cel: "!filter.moving || entry.moving" }
+  - { filter: seats, entry: seats, rule: at-least }
+entries: { fields: { note: note, speed: speed, moving: moving, seats: car.seats }, token: note }
+producer:
+  http: POST /positions
+  body: '{"note":"{token}","speed":"{speed:number}","moving":"{moving}","seats":"{seats:number}"}'
+  values: { speed: ["10", "22.75"] }
+`,
+  });
+  const fleet = await loadContract(path.join(folder, "fleet.yaml"));
+  const filter = (name: string): Filter => fleet.filters[name] as Filter;
+  t.match(fleet.draft([filter("fast")], []), { speed: "22.75" });
+  t.match(fleet.draft([filter("twice")], [filter("fast")]), { speed: "10" });
+  t.match(fleet.draft([filter("moving")], []), { moving: "true" });
+  t.match(fleet.draft([], [filter("moving")]), { moving: "false" });
+  t.match(fleet.draft([], [filter("large")]), { seats: "4" });
+  t.same(fleet.entryOf({ note: "5", speed: "22.75", moving: "true", seats: "4" }), { note: "5", speed: 22.75, moving: true, seats: 4 });
 });

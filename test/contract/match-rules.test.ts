@@ -75,6 +75,7 @@ const rule: fc.Arbitrary<CompiledRule> = fc.oneof(
       (variables: Readonly<Record<string, unknown>>) => (variables["entry"] as Record<string, unknown>)["x"] !== undefined,
     ),
     reads: fc.constantFrom(undefined, ["x"], ["x", "y"]),
+    filterToCel: fc.constant((value: unknown) => value),
   }),
 );
 
@@ -106,6 +107,36 @@ t.test("int64 is the same number as text, number and bigint", async (t) => {
   const equal: readonly CompiledRule[] = [{ filter: "n", entry: "n", rule: "equals" }];
   t.equal(compileMatch(equal, { n: 7 })({ n: "7" }), true);
   t.equal(compileMatch(equal, { n: 7n })({ n: 7 }), true);
+});
+
+t.test("a decimal is a number beside a number, and beside a text a text", async (t) => {
+  const rules: readonly CompiledRule[] = [{ filter: "n", entry: "n", rule: "at-least", order: undefined }];
+  const passes = (wanted: unknown, given: unknown): boolean => compileMatch(rules, { n: wanted })({ n: given });
+  t.equal(passes(22.5, "22.5"), true);
+  t.equal(passes(22.5, "9.75"), false, "by size, not by letters");
+  t.equal(passes("2.5e1", 22), false);
+  t.equal(passes(0.5, "1e400000"), true);
+  t.equal(passes("1.9", "1.10"), false, "a version is no decimal");
+  t.equal(passes(1, Number.NaN), false);
+  t.equal(passes(1, "1."), false);
+});
+
+t.test("a range of numbers goes by size", async () => {
+  const rules: readonly CompiledRule[] = [{ filter: "from", to: "to", entry: "x", rule: "range" }];
+  const numeric = fc.oneof(fc.integer({ min: -9, max: 20 }), fc.constantFrom(0.5, 9.75, 10.25));
+  fc.assert(
+    fc.property(numeric, fc.oneof(numeric, fc.constant("")), numeric, fc.boolean(), (from, to, given, asText) => {
+      const value = asText ? String(given) : given;
+      return compileMatch(rules, { from, to })({ x: value }) === (given >= from && (typeof to === "string" || given < to));
+    }),
+  );
+  fc.assert(fc.property(numeric, numeric, (from, given) => compileMatch(rules, { from })({ x: given }) === (given === from)));
+});
+
+t.test("a range of keys of digits is by their bytes", async (t) => {
+  const rules: readonly CompiledRule[] = [{ filter: "from", to: "to", entry: "x", rule: "range" }];
+  t.equal(compileMatch(rules, { from: "1", to: "2" })({ x: "10" }), true);
+  t.equal(compileMatch(rules, { from: "10", to: "" })({ x: "9" }), true);
 });
 
 t.test("a range is by the bytes of UTF-8, its end open", async () => {

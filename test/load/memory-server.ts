@@ -86,6 +86,7 @@ export function memoryContract(change: Partial<Contract> = {}): Contract {
     updating: (_, filter) => filter.messages,
     classify: (message) => ({ kind: "entries", entries: [message] }),
     draft: () => undefined,
+    entryOf: (draft) => draft,
     violationOf: (entry) => (entry["sequence"] === undefined ? "no sequence" : undefined),
     timeOf: ({ time }) => (typeof time === "string" ? readTime(time) : Number.NaN),
     ...change,
