@@ -2,7 +2,7 @@ import type { Check } from "../src/conformance/check.js";
 import { describeEnd } from "../src/conformance/conversation.js";
 import { awaitStatus, describeGrpcEnd, openGrpc } from "../src/conformance/grpc-exchange.js";
 import type { Session } from "../src/conformance/session.js";
-import { awaitClose, awaitRefusal, openWebSocket, requireNullEnd, type WebSocketExchange } from "../src/conformance/websocket-exchange.js";
+import { awaitClose, awaitRefusal, openWebSocket, requireEndText, type WebSocketExchange } from "../src/conformance/websocket-exchange.js";
 import type { Filter } from "../src/core/contract.js";
 import { HarnessError } from "../src/core/errors.js";
 import { fail, unproven } from "../src/core/verdict.js";
@@ -68,7 +68,7 @@ export const midStreamCloseChecks: readonly Check[] = [
     id: "mid-stream-close/ws-null-then-fin-harmless",
     on: ws,
     level: "must",
-    requirement: "A client that sends `null` and drops TCP at once harms nobody: other streams go on, and streams can be opened.",
+    requirement: "A client that sends its end (`null`) and drops TCP at once harms nobody: other streams go on, and streams can be opened.",
     clause: "Goa's generated client: Close writes null and closes the connection",
     why: "This is what each Goa client does; a server that dies of the broken pipe dies of an ordinary end.",
     exchange: ['C1 → S  text "null", FIN or RST', "S → C2  entries go on", "C3 → S  open, filter", "S → C3  entries"],
@@ -80,7 +80,7 @@ export const midStreamCloseChecks: readonly Check[] = [
     last: true,
     dependsOn: ["first-filter/takes-effect"],
     async run(session) {
-      const end = requireNullEnd(session);
+      const end = requireEndText(session);
       const broad = session.role("broad");
       const sibling = await session.flowing(broad);
       for (let round = 0; round < 6; round++) {

@@ -248,6 +248,11 @@ function streamOver(connection: WebSocketConnection, session: Session, gate: Pre
   };
 }
 
+/** Sends a payload as the contract's encoding has it, in a text or a binary frame. */
+export async function sendInForm(session: Session, exchange: WebSocketExchange, payload: Uint8Array): Promise<void> {
+  await sendPayload(exchange.connection, session.contract.websocket?.codec.form ?? "text", payload);
+}
+
 async function sendPayload(connection: WebSocketConnection, form: "text" | "binary", payload: Uint8Array): Promise<void> {
   await connection.sendFrame({ opcode: form === "text" ? opcodes.text : opcodes.binary, payload });
 }
@@ -272,10 +277,19 @@ export function updatePayloads(session: Session, from: Filter, to: Filter): read
   return session.contract.updating(from, to, 2).map((message) => codec.encode(message));
 }
 
-/** The contract's end text, trimmed; not-applicable where its end is a Close frame. */
-export function requireNullEnd(session: Session): string {
+/** The contract's text for the client's end; not-applicable where that is a Close frame. */
+export function requireEndText(session: Session): string {
   const text = session.contract.websocket?.endText;
-  if (text === undefined || text.trim() !== "null") {
+  if (text === undefined) {
+    notApplicable("the contract's client end is a Close frame, not a text");
+  }
+  return text;
+}
+
+/** The same where that text is `null`, white space aside; not-applicable otherwise. */
+export function requireNullEnd(session: Session): string {
+  const text = requireEndText(session);
+  if (text.trim() !== "null") {
     notApplicable('the contract\'s client end is not a "null" text frame');
   }
   return text;

@@ -53,6 +53,8 @@ export interface PlantedStream extends PlantedCounts {
   readonly transport: Transport;
   /** The filters of the stream in order; the last 10,000. */
   readonly applied: readonly AppliedFilter[];
+  /** How long the first entry of a backlog was held back, in microseconds; absent while none was let go. */
+  readonly heldMicros?: number;
 }
 
 /** What was planted so far, by stream in the order of opening (the last 10,000) and in all. */
@@ -66,6 +68,7 @@ type Counts = { -readonly [Count in keyof PlantedCounts]: number };
 interface StreamRecord extends Counts {
   readonly transport: Transport;
   readonly applied: Writable<AppliedFilter>[];
+  heldMicros?: number;
 }
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
@@ -111,7 +114,7 @@ export class Planted {
         this.#limitingUpdates(),
         staling(stream, this.#options, add),
         damaging(this.#options, add),
-        holdingBack(this.#options.backlog ?? 0),
+        holdingBack(this.#options.backlog ?? 0, record),
         this.#limitingEntries(stream),
         recording(stream, record, received, add),
       ].reduce(composeSeams);
@@ -305,13 +308,16 @@ function damaging(options: PlantedOptions, add: Add): StreamSeams {
   };
 }
 
-function holdingBack(backlog: number): StreamSeams {
+function holdingBack(backlog: number, record: StreamRecord): StreamSeams {
   let held: Encoded[] | undefined = backlog > 0 ? [] : undefined;
+  let firstMicros = 0;
   return {
     send: (message, step) => {
       if (held === undefined) return step(message);
+      if (held.length === 0) firstMicros = wallMicros();
       held.push(message);
       if (held.length < backlog) return;
+      record.heldMicros = wallMicros() - firstMicros;
       const all = held;
       held = undefined;
       for (const each of all) step(each);

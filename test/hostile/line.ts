@@ -118,6 +118,8 @@ export function flood(line: Line, next: Uint8Array | (() => Uint8Array), limits:
       socket.once("drain", more);
     }
   };
+  // Many floods may wait for the same socket.
+  socket.setMaxListeners(0);
   more();
 }
 

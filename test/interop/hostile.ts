@@ -27,20 +27,28 @@ const queue = behaviours.filter(({ name }) => new RegExp(pattern).test(name)).to
 console.log(`# seed ${seed}, ${queue.length} behaviours`);
 let passed = 0;
 let failed = 0;
-await Promise.all(Array.from({ length: Math.min(atOnce, queue.length) }, work));
+const again: Behaviour[] = [];
+await Promise.all(Array.from({ length: Math.min(atOnce, queue.length) }, () => work(queue, (behaviour) => void again.push(behaviour))));
+// The servers share this process's loop: beside others one may have been too slow to be what it is.
+await work(again, () => (failed += 1));
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
 
-async function work(): Promise<void> {
+async function work(left: Behaviour[], refused: (behaviour: Behaviour) => void): Promise<void> {
   let child: ChildProcess | undefined;
   let runs = 0;
-  for (let behaviour = queue.shift(); behaviour !== undefined; behaviour = queue.shift()) {
+  for (let behaviour = left.shift(); behaviour !== undefined; behaviour = left.shift()) {
     if (child?.connected !== true || runs >= runsOfOneProcess) {
       child?.kill();
       child = fork(fileURLToPath(new URL("../hostile/child.js", import.meta.url)), { stdio: ["ignore", "inherit", "pipe", "ipc"] });
       runs = 0;
     }
     const clean = await meet(behaviour, child);
+    if (clean) {
+      passed += 1;
+    } else {
+      refused(behaviour);
+    }
     runs = clean && behaviour.heavy !== true ? runs + 1 : runsOfOneProcess;
   }
   child?.kill();
@@ -58,10 +66,7 @@ async function meet(behaviour: Behaviour, child: ChildProcess): Promise<boolean>
     const complaints = complaintsAbout(behaviour, observed, bounds);
     const took = `${(observed.elapsedMs / 1000).toFixed(1)} s, ${Math.round((observed.peakBytes ?? 0) / 2 ** 20)} MiB, exit ${observed.exitCode ?? "none"}`;
     console.log(`${complaints.length === 0 ? "ok" : "not ok"} - ${behaviour.name} # ${took}${complaints.map((one) => `\n    ${one}`).join("")}`);
-    if (complaints.length === 0) {
-      passed += 1;
-    } else {
-      failed += 1;
+    if (complaints.length > 0) {
       console.log(`    again: node dist/test/interop/hostile.js ${seed} '^${behaviour.name}$' ${checksText}`);
     }
     return complaints.length === 0;

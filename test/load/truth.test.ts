@@ -93,8 +93,15 @@ for (const transport of transports) {
     await against({ rate: 1000, planted: { backlog: 300 } }, async (server) => {
       const record = await perform(server, transport, { workload: workload("streams: 2\nduration: 1s\nbegin: [send: $broad]\n") });
       t.equal(record.counters["lost"], 0);
-      t.ok((record.histograms["delivery-lag"]?.max ?? 0) >= 250_000, "the first of 300 entries waited for the last");
-      t.ok((record.histograms["delivery-lag"]?.p50 ?? Infinity) < (record.histograms["delivery-lag"]?.max ?? 0));
+      const { max = 0, p50 = Infinity } = record.histograms["delivery-lag"] ?? {};
+      // A server that was late writes what it owes at once: how long they were held is its own record.
+      const held = server.planted().streams.map(({ heldMicros = 0 }) => heldMicros);
+      t.equal(held.length, 2);
+      for (const heldMicros of held) {
+        t.ok(heldMicros > 0);
+        t.ok(max >= heldMicros - 2000, `the first of 300 entries waited for the last: ${max} against ${heldMicros}`);
+      }
+      t.ok(p50 < max);
     });
   });
 }
