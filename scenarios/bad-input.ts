@@ -20,19 +20,28 @@ export const badInputChecks: readonly Check[] = [
     id: "bad-input/ws-malformed-json",
     on: ws,
     level: "must",
-    requirement: "Text that is no JSON ends the stream visibly: not with Close 1000, and not in silence.",
+    requirement:
+      "Text that is no JSON ends the stream visibly: not with Close 1000, and not in silence. A connection that is dropped without a Close frame warns: 1006 does not say why.",
     clause: "monitor design: a receive error is an error; Goa's generated server returns it from Recv",
     why: "A client that sends rubbish must learn so; a clean end tells it that all went well.",
     exchange: ['C → S  {"min_level":', "S → C  Close 1007 (or another, not 1000)"],
     causes: { Go: "`if err != nil { return nil }` in the reading loop: every error looks like EOF.", Python: "`except Exception: break`." },
     needs: ["wire"],
     async run(session) {
+      const dropped: string[] = [];
       for (const text of ['{"min_level":', "hello", "{'a':1}"]) {
         for (const running of [false, true]) {
           const exchange = await ready(session, running);
           await exchange.connection.sendText(text);
-          requireRefusal(await awaitRefusal(session, exchange, `the text ${text}`), `the text ${text}`);
+          const refusal = await awaitRefusal(session, exchange, `the text ${text}`);
+          requireRefusal(refusal, `the text ${text}`);
+          if (refusal === "dropped") {
+            dropped.push(text);
+          }
         }
+      }
+      if (dropped[0] !== undefined) {
+        warn(`a Close frame that is not 1000 after the text ${dropped[0]}`, "TCP was dropped without one (1006)");
       }
     },
   },

@@ -13,7 +13,7 @@ export interface Flood {
 }
 
 /** Bytes of one entry of a flood that says no number of entries. */
-export const floodEntryBytes = 2000;
+const floodEntryBytes = 2000;
 
 /** Writes entries of the filter, long ones where the contract has a token field; returns their tokens. */
 export async function floodBlocked(session: Session, filter: Filter, not: Filter, flood: Flood): Promise<string[]> {
@@ -30,26 +30,52 @@ export async function floodUnordered(session: Session, filter: Filter, not: Filt
   return (await Promise.all([floodBlocked(session, filter, not, half), floodBlocked(session, filter, not, half)])).flat();
 }
 
-/** The same, batch by batch. */
+/** The same, batch by batch. A producer that is too slow for the bytes is given fewer and longer entries, as long as it takes them. */
 export async function* blocks(session: Session, filter: Filter, not: Filter, flood: Flood): AsyncGenerator<string[]> {
-  const field = session.contract.entries.token;
-  const length = flood.entries === undefined ? floodEntryBytes : Math.max(100, Math.floor(flood.bytes / flood.entries));
-  const padding = "x".repeat(length);
-  const batch = Math.ceil(100_000 / length);
+  const forMs = flood.forMs ?? 5000;
   const startMs = performance.now();
-  for (let written = 0; written < flood.bytes && performance.now() - startMs < (flood.forMs ?? 5000); written += batch * (length + 60)) {
-    const drafts: EntryDraft[] = [];
-    for (let n = 0; n < batch; n++) {
-      const draft = session.supply.draft([filter], [not]);
-      if (draft === undefined) {
-        unproven("a way to make entries for the filter");
-      }
-      drafts.push(field === undefined ? draft : { ...draft, [field]: `${draft[field] ?? ""} ${padding}` });
+  let length = flood.entries === undefined ? floodEntryBytes : Math.max(100, Math.floor(flood.bytes / flood.entries));
+  let longest = Math.max(length, mostEntryBytes);
+  let before = length;
+  for (let written = 0, spentMs = 0; written < flood.bytes && spentMs < forMs; spentMs = performance.now() - startMs) {
+    const isBehind = spentMs > forMs / 8 && written / flood.bytes < (spentMs / forMs) * 1.5;
+    if (isBehind && length * 2 <= longest) {
+      before = length;
+      length *= 2;
     }
-    const produced = await session.supply.write(drafts);
-    if (produced.kind === "unavailable") {
+    const batch = Math.ceil(100_000 / length);
+    const produced = await session.supply.write(draftsOf(session, filter, not, batch, length));
+    if (produced.kind === "produced") {
+      written += batch * (length + aroundBytes);
+      yield [...produced.tokens];
+    } else if (length > before) {
+      // Longer ones are refused.
+      length = before;
+      longest = before;
+    } else {
       unproven(produced.reason);
     }
-    yield [...produced.tokens];
   }
+}
+
+/** What entries of a flood come to as they are sent, at the least. */
+export function floodedBytes(tokens: readonly string[]): number {
+  return tokens.reduce((sum, token) => sum + Buffer.byteLength(token) + aroundBytes, 0);
+}
+
+/** Bytes of an entry beside its text, about. */
+const aroundBytes = 60;
+/** Greatest length of an entry that a slow producer is given: most limits of messages are above it. */
+const mostEntryBytes = 16_000;
+
+function draftsOf(session: Session, filter: Filter, not: Filter, count: number, length: number): readonly EntryDraft[] {
+  const field = session.contract.entries.token;
+  const padding = "x".repeat(length);
+  return Array.from({ length: count }, () => {
+    const draft = session.supply.draft([filter], [not]);
+    if (draft === undefined) {
+      unproven("a way to make entries for the filter");
+    }
+    return field === undefined ? draft : { ...draft, [field]: `${draft[field] ?? ""} ${padding}` };
+  });
 }

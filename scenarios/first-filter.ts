@@ -5,7 +5,7 @@ import { rootsOfNoEntry, rootsOfWrongEntry } from "../src/conformance/roots.js";
 import type { Session } from "../src/conformance/session.js";
 import type { EntryDraft, Filter } from "../src/core/contract.js";
 import { fail, notApplicable, unproven } from "../src/core/verdict.js";
-import { variantsOf, type Variant } from "./variants.js";
+import { comparesText, variantsOf, type Variant } from "./variants.js";
 import { awaitQuietly, flowOf, overdue, requireAllMatch } from "./observations.js";
 
 const both = ["grpc", "ws"] as const;
@@ -174,11 +174,12 @@ export const firstFilterChecks: readonly Check[] = [
     dependsOn: ["first-filter/takes-effect", "filter-updates/takes-effect"],
     async run(session) {
       const [a] = session.role("disjoint");
-      const rule = session.contract.matchRules?.find(
-        (candidate) => candidate.rule === "one-of" && a.messages.some((message) => Array.isArray(message[candidate.filter])),
+      const rule = session.contract.edgeRules?.find(
+        (candidate) =>
+          candidate.rule === "one-of" && comparesText(session.contract, candidate) && a.messages.some((message) => Array.isArray(message[candidate.filter])),
       );
       if (rule === undefined) {
-        notApplicable("the contract has no list of wanted values");
+        notApplicable("the contract has no list of wanted texts");
       }
       const conversation = await session.flowing(a);
       // Shows that what was written has gone out.

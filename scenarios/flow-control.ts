@@ -9,7 +9,7 @@ import type { Filter } from "../src/core/contract.js";
 import { fail, notApplicable, unproven, warn } from "../src/core/verdict.js";
 import { FRAME } from "../src/wire/http2-frames.js";
 import { writtenUnderOld } from "./blocked-updates.js";
-import { blocks, floodBlocked, floodUnordered, floodEntryBytes } from "./entry-floods.js";
+import { blocks, floodBlocked, floodedBytes, floodUnordered } from "./entry-floods.js";
 import { arrivalOf, requireInOrder, requireTokensInOrder } from "./observations.js";
 
 /** A WebSocket's sends go into the sockets' buffers until those are full: on Linux 4 MiB of the sender's, less as a rule, and what the reader's window was. */
@@ -134,6 +134,12 @@ export const flowControlChecks: readonly Check[] = [
       }
       requirePrefixOf(conversation, tokens, found !== undefined);
       requireInOrder(session, conversation);
+      const bytes = floodedBytes(tokens);
+      if (conversation.end === undefined && session.transport === "ws" && bytes < socketsHoldBytes) {
+        unproven(
+          `entries enough to block the server's sends: ${(bytes / 1048576).toFixed(1)} MiB were written, and sockets hold up to ${socketsHoldBytes / 1048576} MiB`,
+        );
+      }
     },
   },
   {
@@ -158,8 +164,8 @@ export const flowControlChecks: readonly Check[] = [
       /** Bytes of memory more after a flood, and bytes of the flood. */
       const growth = async (): Promise<readonly [more: number, written: number]> => {
         const before = await rss(session);
-        const written =
-          (await floodUnordered(session, a, b, { bytes: 6 * 1024 * 1024 })).length * (session.contract.entries.token === undefined ? 0 : floodEntryBytes);
+        const tokens = await floodUnordered(session, a, b, { bytes: 6 * 1024 * 1024 });
+        const written = session.contract.entries.token === undefined ? 0 : floodedBytes(tokens);
         await session.settle(100);
         return [(await rss(session)) - before, written];
       };

@@ -26,15 +26,13 @@ function variantsOfRule(contract: Contract, rule: MatchRule, base: EntryDraft, t
   if (rule.entry !== token && base[rule.entry] === undefined) {
     return [];
   }
-  const samples = Object.values(contract.filters)
-    .flatMap((filter) => filter.messages.map((message) => message[rule.filter]))
-    .filter((value) => value !== undefined);
+  const samples = samplesOf(contract, rule);
   const make = (message: Message, values: readonly string[]): Variant => {
     const filter = contract.filter(message);
     return { filter, drafts: values.map((value) => draftWith({ contract, base, token, field: rule.entry, value, filter })) };
   };
   // Values of an enumeration, or of a number, are those of the samples.
-  const odd = isText(contract, rule) && samples.flat().every((value) => typeof value === "string") ? oddStrings : [];
+  const odd = comparesText(contract, rule) ? oddStrings : [];
   switch (rule.rule) {
     case "one-of": {
       const known = [...new Set(samples.flat().filter((value) => typeof value === "string"))];
@@ -68,10 +66,22 @@ function valuesAround(bound: number, type: string | undefined): readonly number[
   return Number.isInteger(bound) || isFloat ? [bound - 1, bound, bound + 1] : [Math.floor(bound), Math.ceil(bound)];
 }
 
-/** Whether the fields that a rule compares may hold any text, as far as types are declared. */
-function isText(contract: Contract, rule: MatchRule): boolean {
+/** Whether the fields that a rule compares may hold any text, as far as types are declared and the samples show it. */
+export function comparesText(contract: Contract, rule: MatchRule): boolean {
   const types = [contract.grpc?.filterFields.find(({ name }) => name === rule.filter)?.type, contract.entryTypes?.get(rule.entry)];
-  return types.every((type) => type === undefined || type === "string");
+  return (
+    types.every((type) => type === undefined || type === "string") &&
+    samplesOf(contract, rule)
+      .flat()
+      .every((value) => typeof value === "string")
+  );
+}
+
+/** The values that the contract's filters have for a rule. */
+function samplesOf(contract: Contract, rule: MatchRule): readonly unknown[] {
+  return Object.values(contract.filters)
+    .flatMap((filter) => filter.messages.map((message) => message[rule.filter]))
+    .filter((value) => value !== undefined);
 }
 
 function draftWith(options: {
