@@ -1,3 +1,4 @@
+import type protobuf from "protobufjs";
 import {
   type Bounds,
   type Contract,
@@ -28,8 +29,11 @@ import { compileReceive, isPlain } from "./receive.js";
 import { compileRoles } from "./roles.js";
 import type { ContractFile, RuleFile } from "./schema.js";
 import { fillTemplate } from "./templates.js";
+import { checkCelNames } from "./check-cel-names.js";
 import { checkNames } from "./check-names.js";
+import { findDoubleMember } from "./check-oneofs.js";
 import { checkPaths } from "./check-paths.js";
+import { checkRuleTypes } from "./check-rule-types.js";
 
 /** A contract file that is read and checked, with what was found beside it. */
 export interface ContractDraft {
@@ -48,10 +52,17 @@ export function compileContract(draft: ContractDraft): Contract {
   const problems: YamlProblem[] = [];
   const grpc = grpcBinding(draft);
   const websocket = webSocketBinding(draft, problems);
-  const expressions = compileExpressions(content, grpc, problems);
+  const monitor = draft.types === "reflection" ? undefined : draft.types.monitor;
+  checkCelNames(content, monitor, problems);
+  // A name that is not there is said once, in the words of the contract.
+  const misnamed = new Set(problems.map(({ path }) => path.join(" ")));
+  const uncompiled: YamlProblem[] = [];
+  const expressions = compileExpressions(content, grpc, uncompiled);
+  problems.push(...uncompiled.filter(({ path }) => !misnamed.has(path.join(" "))));
   checkNames(content, grpc, problems);
-  if (draft.types !== "reflection" && draft.types.monitor !== undefined) {
-    checkPaths(content, draft.types.monitor.response, problems);
+  checkRuleTypes(content, monitor, problems);
+  if (monitor !== undefined) {
+    checkPaths(content, monitor.response, problems);
   }
   refuse(document, problems);
 
@@ -115,7 +126,7 @@ export function compileContract(draft: ContractDraft): Contract {
     violationOf: compileEntryShape(entries, content.match, { declared: declaredFields(content, grpc), integers: content.websocket?.integers ?? "any", timeOf }),
     timeOf,
   };
-  checkEncodable(contract, content, problems);
+  checkEncodable(contract, content, monitor?.request, problems);
   refuse(document, problems);
   return contract;
 }
@@ -305,20 +316,28 @@ function declaredFields(content: ContractFile, grpc: GrpcBinding | undefined): r
   return grpc === undefined || content.entries.fields !== undefined || content.entries.each !== undefined ? [] : grpc.entryFields;
 }
 
-/** Every sample must be one that can be sent. */
-function checkEncodable(contract: Contract, content: ContractFile, problems: YamlProblem[]): void {
+/** Every sample must be one that can be sent, and that arrives as it is. */
+function checkEncodable(contract: Contract, content: ContractFile, request: protobuf.Type | undefined, problems: YamlProblem[]): void {
   const { grpc } = contract;
-  if (grpc === undefined) {
+  if (grpc === undefined || request === undefined) {
     return;
   }
   for (const [name, filter] of Object.entries(contract.filters)) {
     const isList = Array.isArray(content.filters[name]);
     for (const [index, message] of contract.opening(filter, 1).entries()) {
+      const refuseAt = (place: readonly string[], why: string): void => {
+        const inside = content.open === undefined ? [...(isList ? [index] : []), ...place] : [];
+        problems.push({ path: ["filters", name, ...inside], message: `The filter "${name}" cannot be sent over gRPC: ${why}.` });
+      };
+      const double = findDoubleMember(request, message);
+      if (double !== undefined) {
+        refuseAt(double.place, `${double.says}, so leave one of them out`);
+        continue;
+      }
       try {
         grpc.codec.encode(message);
       } catch (thrown) {
-        const inside = content.open === undefined && thrown instanceof UnencodableError ? [...(isList ? [index] : []), ...thrown.place.split(".")] : [];
-        problems.push({ path: ["filters", name, ...inside], message: `The filter "${name}" cannot be sent over gRPC: ${messageOf(thrown)}.` });
+        refuseAt(thrown instanceof UnencodableError ? thrown.place.split(".") : [], messageOf(thrown));
       }
     }
   }
