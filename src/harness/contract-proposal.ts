@@ -85,9 +85,7 @@ function entryFieldsOf(observed: Observations): string[] {
 /** Whether an entry's field is one value, which rules can compare: neither a message nor a list. */
 function isSingle(name: string, { grpc, entries }: Observations): boolean {
   const field = grpc?.entryFields.find((candidate) => candidate.name === name);
-  return field === undefined
-    ? entries.every((entry) => typeof entry[name] !== "object" || entry[name] === null)
-    : field.type !== "message" && !field.repeated;
+  return field === undefined ? entries.every((entry) => typeof entry[name] !== "object" || entry[name] === null) : field.type !== "message" && !field.repeated;
 }
 
 /** The entry's field that goes by the same name: `kind` for `kinds`, `level` for `min_level`. */

@@ -108,7 +108,13 @@ t.test("samples are made up for texts alone, and have the type of the filter's f
     validateYaml(parseYaml(proposeContract({ name: "p", grpc, webSocketPath: undefined, entries }), "m.yaml", "contract"), contractSchema);
   t.same(propose([], made).filters, { everything: {} });
   const asText = { ...made, filterFields: [field("number")] };
-  t.match(propose(Array.from({ length: 10 }, (_, index) => ({ number: index % 2 })), asText).filters, { first: { number: "0" }, second: { number: "1" } });
+  t.match(
+    propose(
+      Array.from({ length: 10 }, (_, index) => ({ number: index % 2 })),
+      asText,
+    ).filters,
+    { first: { number: "0" }, second: { number: "1" } },
+  );
 });
 
 t.test("without entries the contract is valid all the same", (t) => {
