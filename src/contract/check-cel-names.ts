@@ -53,7 +53,11 @@ interface Reading {
 
 const unknown: ValueType = { kind: "unknown" };
 /** How the variables are called in a sentence. */
-const variables: Readonly<Record<string, string>> = { entry: "An entry", filter: "A filter", message: "A message" };
+const variables: ReadonlyMap<string, string> = new Map([
+  ["entry", "An entry"],
+  ["filter", "A filter"],
+  ["message", "A message"],
+]);
 /** Macros over a list whose first argument names its elements. */
 const overElements = ["all", "exists", "exists_one", "filter", "map"];
 
@@ -102,7 +106,7 @@ function typeOf(node: ASTNode, scope: Scope, reading: Reading): ValueType {
 function selected(of: ASTNode, type: ValueType, field: { readonly name: string; readonly at: number }, { text, refuse }: Reading): ValueType {
   const { name, at } = field;
   const written = text.slice(of.start, of.end);
-  const whose = variables[written] ?? `"${written}"`;
+  const whose = variables.get(written) ?? `"${written}"`;
   switch (type.kind) {
     case "unknown":
       return unknown;

@@ -18,7 +18,8 @@ export function checkRuleTypes(
     }
     for (const key of ["filter", "to"] as const) {
       const name = key === "filter" ? rule.filter : rule.rule === "range" ? rule.to : undefined;
-      const wrong = name === undefined ? undefined : wrongInFilter(name, fieldOf(filters, name) ?? sampledType(content, name), rule);
+      const wrong =
+        name === undefined ? undefined : wrongInFilter(name, filters.kind === "unknown" ? sampledType(content, name) : fieldOf(filters, name), rule);
       if (wrong !== undefined) {
         problems.push({ path: ["match", index, key], message: wrong });
       }

@@ -316,29 +316,49 @@ function declaredFields(content: ContractFile, grpc: GrpcBinding | undefined): r
   return grpc === undefined || content.entries.fields !== undefined || content.entries.each !== undefined ? [] : grpc.entryFields;
 }
 
-/** Every sample must be one that can be sent, and that arrives as it is. */
+/** Every sample must be one that can be sent, and that arrives as it is; so must what changes one for another. */
 function checkEncodable(contract: Contract, content: ContractFile, request: protobuf.Type | undefined, problems: YamlProblem[]): void {
   const { grpc } = contract;
   if (grpc === undefined || request === undefined) {
     return;
   }
+  const wrongWith = (message: Message): { readonly place: readonly string[]; readonly why: string } | undefined => {
+    const double = findDoubleMember(request, message);
+    if (double !== undefined) {
+      return { place: double.place, why: `${double.says}, so leave one of them out` };
+    }
+    try {
+      grpc.codec.encode(message);
+      return undefined;
+    } catch (thrown) {
+      return { place: thrown instanceof UnencodableError ? thrown.place.split(".") : [], why: messageOf(thrown) };
+    }
+  };
+  for (const [index, message] of contract.prelude.entries()) {
+    const wrong = wrongWith(message);
+    if (wrong !== undefined) {
+      problems.push({ path: ["prelude", index, ...wrong.place], message: `The prelude cannot be sent over gRPC: ${wrong.why}.` });
+    }
+  }
+  let openable = true;
   for (const [name, filter] of Object.entries(contract.filters)) {
     const isList = Array.isArray(content.filters[name]);
     for (const [index, message] of contract.opening(filter, 1).entries()) {
-      const refuseAt = (place: readonly string[], why: string): void => {
-        const inside = content.open === undefined ? [...(isList ? [index] : []), ...place] : [];
-        problems.push({ path: ["filters", name, ...inside], message: `The filter "${name}" cannot be sent over gRPC: ${why}.` });
-      };
-      const double = findDoubleMember(request, message);
-      if (double !== undefined) {
-        refuseAt(double.place, `${double.says}, so leave one of them out`);
-        continue;
+      const wrong = wrongWith(message);
+      if (wrong !== undefined) {
+        openable = false;
+        const inside = content.open === undefined ? [...(isList ? [index] : []), ...wrong.place] : [];
+        problems.push({ path: ["filters", name, ...inside], message: `The filter "${name}" cannot be sent over gRPC: ${wrong.why}.` });
       }
-      try {
-        grpc.codec.encode(message);
-      } catch (thrown) {
-        refuseAt(thrown instanceof UnencodableError ? thrown.place.split(".") : [], messageOf(thrown));
-      }
+    }
+  }
+  if (openable && content.update !== undefined) {
+    // Of many filters one tells what is wrong with the template.
+    const wrong = Object.values(contract.filters)
+      .flatMap((filter) => contract.updating(filter, filter, 2).map(wrongWith))
+      .find((one) => one !== undefined);
+    if (wrong !== undefined) {
+      problems.push({ path: ["update"], message: `What changes a filter cannot be sent over gRPC: ${wrong.why}.` });
     }
   }
 }

@@ -313,7 +313,31 @@ const nestedMistakes: typeof mistakes = [
   ],
 ];
 
-for (const [title, from, to, place, message] of nestedMistakes) {
+const templated: typeof mistakes = [
+  [
+    "an update with a field that the type lacks",
+    "entries: {",
+    "update: [{ lin: $filter.line }]\nentries: {",
+    "c.yaml:10:9",
+    /What changes a filter cannot be sent over gRPC: n\.F has no field "lin"/,
+  ],
+  [
+    "an update with two members of a oneof",
+    "entries: {",
+    "update: [{ line: a, vehicles: { id: [1] } }]\nentries: {",
+    "c.yaml:10:9",
+    /What changes a filter .*members of the oneof n\.F\.scope/,
+  ],
+  [
+    "a prelude with a value of the wrong type",
+    "entries: {",
+    "prelude: [{ line: 5 }]\nentries: {",
+    "c.yaml:10:19",
+    /The prelude cannot be sent over gRPC: "line" is of type string/,
+  ],
+];
+
+for (const [title, from, to, place, message] of [...nestedMistakes, ...templated]) {
   t.test(`${title} is named at its place`, async (t) => {
     t.ok(nested.includes(from));
     t.match(await refusal(t, nested.replace(from, to), nestedFiles), { place, message });
