@@ -1,4 +1,3 @@
-import type protobuf from "protobufjs";
 import {
   type Bounds,
   type Contract,
@@ -14,7 +13,6 @@ import {
   type Semantics,
   type WebSocketBinding,
 } from "../core/contract.js";
-import { messageOf } from "../core/errors.js";
 import { parseDuration } from "../core/duration.js";
 import type { YamlDocument, YamlProblem } from "../yaml/document.js";
 import { createDrafter, placeholdersOf, readTemplate, templateOf } from "./draft.js";
@@ -24,14 +22,14 @@ import { descriptorSetOf } from "./descriptor-set.js";
 import { createFilterMaker } from "./filters.js";
 import type { LoadedTypes } from "./grpc-types.js";
 import { createJsonCodec } from "./json-codec.js";
-import { createProtobufCodec, protobufFieldsOf, UnencodableError } from "./protobuf-codec.js";
+import { createProtobufCodec, protobufFieldsOf } from "./protobuf-codec.js";
 import { compileReceive, isPlain } from "./receive.js";
 import { compileRoles } from "./roles.js";
 import type { ContractFile, RuleFile } from "./schema.js";
 import { fillTemplate } from "./templates.js";
 import { checkCelNames } from "./check-cel-names.js";
+import { checkEncodable } from "./check-encodable.js";
 import { checkNames } from "./check-names.js";
-import { findDoubleMember } from "./check-oneofs.js";
 import { checkPaths } from "./check-paths.js";
 import { checkRuleTypes } from "./check-rule-types.js";
 
@@ -314,51 +312,4 @@ function readerRule(rule: RuleFile): MatchRule | undefined {
 /** Fields whose types JSON entries are held to: those of the protobuf entry, where an entry is a whole message. */
 function declaredFields(content: ContractFile, grpc: GrpcBinding | undefined): readonly ProtobufField[] {
   return grpc === undefined || content.entries.fields !== undefined || content.entries.each !== undefined ? [] : grpc.entryFields;
-}
-
-/** Every sample must be one that can be sent, and that arrives as it is; so must what changes one for another. */
-function checkEncodable(contract: Contract, content: ContractFile, request: protobuf.Type | undefined, problems: YamlProblem[]): void {
-  const { grpc } = contract;
-  if (grpc === undefined || request === undefined) {
-    return;
-  }
-  const wrongWith = (message: Message): { readonly place: readonly string[]; readonly why: string } | undefined => {
-    const double = findDoubleMember(request, message);
-    if (double !== undefined) {
-      return { place: double.place, why: `${double.says}, so leave one of them out` };
-    }
-    try {
-      grpc.codec.encode(message);
-      return undefined;
-    } catch (thrown) {
-      return { place: thrown instanceof UnencodableError ? thrown.place.split(".") : [], why: messageOf(thrown) };
-    }
-  };
-  for (const [index, message] of contract.prelude.entries()) {
-    const wrong = wrongWith(message);
-    if (wrong !== undefined) {
-      problems.push({ path: ["prelude", index, ...wrong.place], message: `The prelude cannot be sent over gRPC: ${wrong.why}.` });
-    }
-  }
-  let openable = true;
-  for (const [name, filter] of Object.entries(contract.filters)) {
-    const isList = Array.isArray(content.filters[name]);
-    for (const [index, message] of contract.opening(filter, 1).entries()) {
-      const wrong = wrongWith(message);
-      if (wrong !== undefined) {
-        openable = false;
-        const inside = content.open === undefined ? [...(isList ? [index] : []), ...wrong.place] : [];
-        problems.push({ path: ["filters", name, ...inside], message: `The filter "${name}" cannot be sent over gRPC: ${wrong.why}.` });
-      }
-    }
-  }
-  if (openable && content.update !== undefined) {
-    // Of many filters one tells what is wrong with the template.
-    const wrong = Object.values(contract.filters)
-      .flatMap((filter) => contract.updating(filter, filter, 2).map(wrongWith))
-      .find((one) => one !== undefined);
-    if (wrong !== undefined) {
-      problems.push({ path: ["update"], message: `What changes a filter cannot be sent over gRPC: ${wrong.why}.` });
-    }
-  }
 }
