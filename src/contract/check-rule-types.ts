@@ -18,8 +18,8 @@ export function checkRuleTypes(
     }
     for (const key of ["filter", "to"] as const) {
       const name = key === "filter" ? rule.filter : rule.rule === "range" ? rule.to : undefined;
-      const wrong =
-        name === undefined ? undefined : wrongInFilter(name, filters.kind === "unknown" ? sampledType(content, name) : fieldOf(filters, name), rule);
+      const type = name === undefined ? undefined : filters.kind === "unknown" ? sampledType(content, name) : fieldOf(filters, name);
+      const wrong = name === undefined || (isTextList(type) && takesSingles(content, name, rule)) ? undefined : wrongInFilter(name, type, rule);
       if (wrong !== undefined) {
         problems.push({ path: ["match", index, key], message: wrong });
       }
@@ -49,6 +49,20 @@ function sampledType(content: ContractFile, name: string): ValueType | undefined
     names: Object.keys(parts),
     field: (part) => (Object.hasOwn(parts, part) ? (Array.isArray(parts[part]) ? { kind: "list", of: scalar } : scalar) : undefined),
   };
+}
+
+function isTextList(type: ValueType | undefined): boolean {
+  return type?.kind === "list" && type.of.kind === "scalar";
+}
+
+/** A rule over texts reads a list of one as what is in it: it is right as long as no sample has a longer one. */
+function takesSingles({ filters }: ContractFile, name: string, rule: ComparingRule): boolean {
+  const overTexts = ["contains", "prefix", "topic", "range"].includes(rule.rule) || ("order" in rule && rule.order !== undefined);
+  const lists = Object.values(filters)
+    .flat()
+    .map((message) => message[name])
+    .filter(Array.isArray);
+  return overTexts && lists.length > 0 && lists.every((list) => list.length <= 1);
 }
 
 type ComparingRule = Exclude<RuleFile, { readonly cel: string } | { readonly rule: "ignored" }>;

@@ -190,6 +190,7 @@ message F {
   oneof scope { Ids vehicles = 1; string line = 2; }
   repeated Kind kinds = 3;
   map<string, string> labels = 4;
+  repeated string topics = 7;
   google.protobuf.Timestamp since = 5;
   Wrapped wrapped = 6;
 }
@@ -315,6 +316,13 @@ const nestedMistakes: typeof mistakes = [
 
 const templated: typeof mistakes = [
   [
+    "a rule over texts on a list of several",
+    `{ line: U1 }\nroles: { broad: all }\nmatch:\n  - ${equalsLine}`,
+    "{ topics: [a, b] }\nroles: { broad: all }\nmatch:\n  - { filter: topics, entry: line, rule: topic }",
+    "c.yaml:8:15",
+    /"topics" is a list, and "rule: topic" compares one value/,
+  ],
+  [
     "an update with a field that the type lacks",
     "entries: {",
     "update: [{ lin: $filter.line }]\nentries: {",
@@ -367,16 +375,17 @@ t.test("CEL that the types allow is let through, however deep it goes", async (t
   }
 });
 
-t.test("a rule that compares times, and one-of on a single value, are let through", async (t) => {
+t.test("rules over times, one-of over a single value, and texts in a list of one are let through", async (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), "contract-"));
   t.teardown(() => rmSync(folder, { recursive: true }));
   writeFileSync(path.join(folder, "n.proto"), nestedProto);
   for (const rule of [
+    "{ filter: topics, entry: line, rule: topic }",
     "{ filter: since, entry: observed, rule: at-least }",
     "{ filter: kinds, entry: kind, rule: one-of }",
     "{ filter: line, entry: line, rule: one-of }",
   ]) {
-    writeFileSync(path.join(folder, "c.yaml"), nested.replace(equalsLine, rule));
+    writeFileSync(path.join(folder, "c.yaml"), nested.replace(equalsLine, rule).replace("all: {}", "all: {}\n  two: { topics: [a] }"));
     await t.resolves(loadContract(path.join(folder, "c.yaml")), rule);
   }
 });
