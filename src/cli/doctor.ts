@@ -2,10 +2,12 @@ import { readFile } from "node:fs/promises";
 import { defaultContract, loadContract } from "../contract/load-contract.js";
 import { exitCodes } from "../core/exit-code.js";
 import { inspectK6, oldestK6 } from "../engines/k6-binary.js";
-import { readReach } from "../harness/connection-options.js";
+import { HarnessError } from "../core/errors.js";
+import { readReach, type Reach } from "../harness/connection-options.js";
 import { diagnose, type Finding } from "../harness/diagnosis.js";
 import { describeEnvironment } from "../harness/environment.js";
 import { redact } from "../harness/redact.js";
+import type { TargetUrl } from "../harness/target-url.js";
 import { harnessVersion } from "../harness/version.js";
 import { defineCommand } from "./command.js";
 import { connectionOptions, readConnection } from "./connection.js";
@@ -18,7 +20,8 @@ const options = { url, contract, header, token, ca, insecure, cert, key, servern
 /** Says what is there. */
 export const doctor = defineCommand({
   usage: "[url..]",
-  about: "Looks at this machine, and at what really answers at a URL: name, connection, TLS, protocols, health, reflection, upgrade. Judges nothing.",
+  about:
+    "Looks at this machine, and at what really answers at a URL: name, connection, TLS, protocols, health, services and monitors by reflection, upgrade. Judges nothing.",
   examples: [
     ["halfclose doctor", "this machine"],
     ["halfclose doctor grpc://localhost:50051 ws://localhost:8080", "and what answers there"],
@@ -46,7 +49,17 @@ export const doctor = defineCommand({
       const reach = await readReach({ ...connection, urls: [text] }, console.workingDirectory);
       for (const target of Object.values(reach.urls)) {
         console.out(`\n${redact(target.shown, reach.secrets)}\n`);
-        const findings = await diagnose({ url: target, contract: monitor, headers: reach.headers, tls: reach.tls });
+        // The default contract is not one that anybody named.
+        const named = connection.contract === undefined ? undefined : { method: monitor.grpc?.path };
+        const findings = await diagnose({ url: target, contract: monitor, named, headers: reach.headers, tls: reach.tls });
+        if (
+          connection.contract !== undefined &&
+          target.transport === "grpc" &&
+          monitor.grpc === undefined &&
+          !findings.some(({ status }) => status === "bad")
+        ) {
+          findings.push(await typesFinding({ reference: connection.contract, folder: console.workingDirectory, target, reach }));
+        }
         bad ||= findings.some(({ status }) => status === "bad");
         print(redact(findings, reach.secrets));
       }
@@ -54,6 +67,37 @@ export const doctor = defineCommand({
     return bad ? exitCodes.target : exitCodes.passed;
   },
 });
+
+/** Whether a contract that has its types by reflection fits the server: only there its names can be checked. */
+async function typesFinding(parts: {
+  readonly reference: string;
+  readonly folder: string;
+  readonly target: TargetUrl;
+  readonly reach: Reach;
+}): Promise<Finding> {
+  const { reference, folder, target, reach } = parts;
+  const { host, port, secure, shown } = target;
+  try {
+    const loaded = await loadContract(reference, {
+      folder,
+      reflection: { url: shown, host, port, headers: reach.headers, ...(secure ? { tls: reach.tls } : {}) },
+    });
+    return loaded.grpc === undefined
+      ? { what: "contract", status: "info", says: `${loaded.source} does not say how its monitor is served over gRPC` }
+      : { what: "contract", status: "good", says: `${loaded.source} fits the server's types: ${loaded.grpc.path}` };
+  } catch (thrown) {
+    if (!(thrown instanceof HarnessError)) {
+      throw thrown;
+    }
+    const { message, place, hint } = thrown;
+    return {
+      what: "contract",
+      status: "bad",
+      says: place === undefined || message.includes(place) ? message : `${place}: ${message}`,
+      ...(hint === undefined ? {} : { hint }),
+    };
+  }
+}
 
 /** What doctor has no options for. */
 const withoutRest = {

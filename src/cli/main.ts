@@ -9,6 +9,7 @@ import { explainFailure } from "./failure.js";
 import { loadConfig, loadDotEnv } from "./config-file.js";
 import type { Console } from "./console.js";
 import { type OptionSpecs, type OptionValues, parseOption, type RawValue, variableOf } from "./options.js";
+import { withUrlPlace } from "./url-place.js";
 
 /** Runs one command line and gives its exit code; never rejects. */
 export async function main(args: readonly string[], console: Console): Promise<number> {
@@ -77,14 +78,18 @@ async function perform(name: CommandName, args: readonly string[], commandLine: 
     Object.entries(specs).map(([option, spec]) => [option, parseOption(spec, separated(spec.kind, raw[option]))]),
   ) as OptionValues<OptionSpecs>;
   checkArity(name, command, parsed.arguments);
-  return command.run({
-    options,
-    arguments: parsed.arguments,
-    commandLine: ["halfclose", ...commandLine],
-    console: { ...console, environment },
-    placeOf: (option) => raw[option]?.place ?? `--${option}`,
-    secrets: [...config.secrets, ...secretValues(specs, raw)],
-  });
+  try {
+    return await command.run({
+      options,
+      arguments: parsed.arguments,
+      commandLine: ["halfclose", ...commandLine],
+      console: { ...console, environment },
+      placeOf: (option) => raw[option]?.place ?? `--${option}`,
+      secrets: [...config.secrets, ...secretValues(specs, raw)],
+    });
+  } catch (thrown) {
+    throw withUrlPlace(thrown, { arguments: parsed.arguments, url: raw["url"], start: raw["start"] });
+  }
 }
 
 function fromEnvironment(environment: Console["environment"], option: string): RawValue | undefined {

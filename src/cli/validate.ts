@@ -57,10 +57,17 @@ interface Given {
 
 /** For each kind what checks it, and says what it found in a few words. */
 const checks: Readonly<Record<Kind, (given: Given) => Promise<string>>> = {
-  async contract({ file, folder }) {
+  async contract({ text, file, folder }) {
     const contract = await loadContract(file, { folder });
-    const transports = [...(contract.grpc === undefined ? [] : ["gRPC"]), ...(contract.websocket === undefined ? [] : ["WebSocket"])];
-    return `"${contract.name}" over ${transports.join(" and ") || "gRPC by reflection"}, ${Object.keys(contract.filters).length} filters`;
+    const { value } = parseYaml(text, file, "contract");
+    // A contract without its types has no gRPC side yet.
+    const byReflection = contract.grpc === undefined && (value as { readonly grpc?: unknown }).grpc !== undefined;
+    const transports = [
+      ...(byReflection ? ["gRPC by reflection"] : contract.grpc === undefined ? [] : ["gRPC"]),
+      ...(contract.websocket === undefined ? [] : ["WebSocket"]),
+    ];
+    const unchecked = byReflection ? `; the server alone knows its types: halfclose doctor --contract ${file} grpc://HOST:PORT checks names against them` : "";
+    return `"${contract.name}" over ${transports.join(" and ")}, ${Object.keys(contract.filters).length} filters${unchecked}`;
   },
   suite: ({ text, file }) => Promise.resolve(`"${parseSuite(text, file).name}"`),
   workload: ({ text, file }) => Promise.resolve(`"${parseWorkload(text, file).name}"`),

@@ -47,7 +47,7 @@ function checkEntryFields(content: ContractFile, grpc: GrpcBinding | undefined, 
   }
   const check = (name: string | undefined, path: YamlPath): void => {
     if (name !== undefined && !known.includes(name)) {
-      problems.push({ path, message: `An entry has no field "${name}".${didYouMean(name, known) || listOf(known)}` });
+      problems.push({ path, message: `An entry has no field "${name}".${pathIntoEntry(name, content) || didYouMean(name, known) || listOf(known)}` });
     }
   };
   for (const key of ["sequence", "time", "token"] as const) {
@@ -76,17 +76,22 @@ function checkFilterFields(content: ContractFile, grpc: GrpcBinding | undefined,
     ? undefined
     : content.match.flatMap((rule) => ("cel" in rule ? [] : rule.rule === "range" ? [rule.filter, rule.to] : [rule.filter]));
   const known = declared ?? read;
+  if (declared === undefined) {
+    checkFilterPaths(content, problems);
+  }
   if (known === undefined) {
     return;
   }
-  const unknown = (name: string): string =>
+  const unknown = (name: string, comparison = "=="): string =>
     declared === undefined
       ? `No match rule reads the filter's field "${name}", so the harness cannot judge by it.${didYouMean(name, known) || ' A field that does not constrain entries is declared with "rule: ignored".'}`
-      : `A filter has no field "${name}".${didYouMean(name, known) || listOf(known)}`;
+      : `A filter has no field "${name}".${pathIntoFilter(name, declared, comparison) || didYouMean(name, known) || listOf(known)}`;
   for (const [sample, messages] of Object.entries(content.filters)) {
     for (const [index, message] of (Array.isArray(messages) ? messages : [messages]).entries()) {
       for (const field of Object.keys(message)) {
-        if (!known.includes(field)) {
+        // That a rule names a path into it is said of the rule.
+        const byPath = declared === undefined && known.some((name) => name.startsWith(`${field}.`));
+        if (!known.includes(field) && !byPath) {
           problems.push({ path: ["filters", sample, ...(Array.isArray(messages) ? [index] : []), field], at: "key", message: unknown(field) });
         }
       }
@@ -98,12 +103,56 @@ function checkFilterFields(content: ContractFile, grpc: GrpcBinding | undefined,
         for (const key of ["filter", "to"] as const) {
           const name = key === "to" ? ("to" in rule ? rule.to : undefined) : rule.filter;
           if (name !== undefined && !declared.includes(name)) {
-            problems.push({ path: ["match", index, key], message: unknown(name) });
+            problems.push({ path: ["match", index, key], message: unknown(name, comparisonBy(rule.rule)) });
           }
         }
       }
     });
   }
+}
+
+/** Rules that name a path into the samples: the filter's own fields are all that a rule reads, so it would never constrain. */
+function checkFilterPaths(content: ContractFile, problems: YamlProblem[]): void {
+  const samples = Object.values(content.filters).flat();
+  content.match.forEach((rule, index) => {
+    for (const key of ["filter", "to"] as const) {
+      const name = "cel" in rule ? undefined : key === "filter" ? rule.filter : "to" in rule ? rule.to : undefined;
+      const first = name?.split(".", 1)[0];
+      // A name of JSON may have a dot in it.
+      if (name !== undefined && first !== undefined && first !== name && !samples.some((sample) => Object.hasOwn(sample, name))) {
+        const nested = samples.some((sample) => typeof sample[first] === "object" && sample[first] !== null);
+        if (nested) {
+          problems.push({
+            path: ["match", index, key],
+            message: `A filter has no field "${name}".${pathIntoFilter(name, [first], comparisonBy("cel" in rule ? "" : rule.rule))}`,
+          });
+        }
+      }
+    }
+  });
+}
+
+/** Empty when the name is no path whose first step is a field. */
+function pathIntoFilter(name: string, fields: readonly string[], comparison: string): string {
+  const first = name.split(".", 1)[0] ?? "";
+  return first === name || !fields.includes(first)
+    ? ""
+    : ` Rules read the filter's own fields, not paths into them: say it by CEL, as { cel: "!has(filter.${first}) || entry.… ${comparison} filter.${name}" }.`;
+}
+
+function comparisonBy(rule: string): string {
+  return rule === "one-of" ? "in" : "==";
+}
+
+function pathIntoEntry(name: string, content: ContractFile): string {
+  const last = name.split(".").at(-1) ?? "";
+  if (last === name) {
+    return "";
+  }
+  const named = Object.entries(content.entries.fields ?? {}).find(([, field]) => (typeof field === "string" ? field : field.path) === name)?.[0];
+  return named === undefined
+    ? ` What lies deeper gets a name in "entries.fields" (${last}: ${name}), beside all others that are read; rules use that name.`
+    : ` By "entries.fields" its name is "${named}".`;
 }
 
 function checkTemplates(content: ContractFile, problems: YamlProblem[]): void {

@@ -13,7 +13,6 @@ import {
   type Semantics,
   type WebSocketBinding,
 } from "../core/contract.js";
-import { messageOf } from "../core/errors.js";
 import { parseDuration } from "../core/duration.js";
 import type { YamlDocument, YamlProblem } from "../yaml/document.js";
 import { createDrafter, placeholdersOf, readTemplate, templateOf } from "./draft.js";
@@ -24,13 +23,17 @@ import { descriptorSetOf } from "./descriptor-set.js";
 import { createFilterMaker } from "./filters.js";
 import type { LoadedTypes } from "./grpc-types.js";
 import { createJsonCodec } from "./json-codec.js";
-import { createProtobufCodec, protobufFieldsOf, UnencodableError } from "./protobuf-codec.js";
+import { createProtobufCodec, protobufFieldsOf } from "./protobuf-codec.js";
 import { compileReceive, isPlain } from "./receive.js";
 import { compileRoles } from "./roles.js";
 import type { ContractFile, RuleFile } from "./schema.js";
 import { fillTemplate } from "./templates.js";
+import { entryTypeOf } from "./value-types.js";
+import { checkCelNames } from "./check-cel-names.js";
+import { checkEncodable } from "./check-encodable.js";
 import { checkNames } from "./check-names.js";
 import { checkPaths } from "./check-paths.js";
+import { checkRuleTypes } from "./check-rule-types.js";
 
 /** A contract file that is read and checked, with what was found beside it. */
 export interface ContractDraft {
@@ -49,10 +52,17 @@ export function compileContract(draft: ContractDraft): Contract {
   const problems: YamlProblem[] = [];
   const grpc = grpcBinding(draft);
   const websocket = webSocketBinding(draft, problems);
-  const expressions = compileExpressions(content, grpc, draft.types, problems);
+  const monitor = draft.types === "reflection" ? undefined : draft.types.monitor;
+  checkCelNames(content, monitor, problems);
+  // A name that is not there is said once, in the words of the contract.
+  const misnamed = new Set(problems.map(({ path }) => path.join(" ")));
+  const uncompiled: YamlProblem[] = [];
+  const expressions = compileExpressions(content, grpc, monitor, uncompiled);
+  problems.push(...uncompiled.filter(({ path }) => !misnamed.has(path.join(" "))));
   checkNames(content, grpc, problems);
-  if (draft.types !== "reflection" && draft.types.monitor !== undefined) {
-    checkPaths(content, draft.types.monitor.response, problems);
+  checkRuleTypes(content, monitor, problems);
+  if (monitor !== undefined) {
+    checkPaths(content, monitor.response, problems);
   }
   refuse(document, problems);
 
@@ -70,7 +80,7 @@ export function compileContract(draft: ContractDraft): Contract {
   const receive = { ...expressions.receive, each: content.entries.each, fields: content.entries.fields };
   const { preludeReply } = receive;
   const placeholders = placeholdersOf(`${producer.kind === "http" ? producer.path : ""} ${template ?? ""}`);
-  const entryTypes = entryTypesOf(content.entries, draft.types === "reflection" ? undefined : draft.types.monitor?.response);
+  const entryTypes = entryTypesOf(entryTypeOf(content, monitor?.response));
   const draftTypes = draftTypesOf(entryTypes, placeholders.numbers);
   const draftEntry =
     template === undefined
@@ -121,7 +131,7 @@ export function compileContract(draft: ContractDraft): Contract {
     violationOf: compileEntryShape(entries, content.match, { declared: declaredFields(content, grpc), integers: content.websocket?.integers ?? "any", timeOf }),
     timeOf,
   };
-  checkEncodable(contract, content, problems);
+  checkEncodable(contract, content, monitor?.request, problems);
   refuse(document, problems);
   return contract;
 }
@@ -309,23 +319,4 @@ function readerRule(rule: RuleFile): MatchRule | undefined {
 /** Fields whose types JSON entries are held to: those of the protobuf entry, where an entry is a whole message. */
 function declaredFields(content: ContractFile, grpc: GrpcBinding | undefined): readonly ProtobufField[] {
   return grpc === undefined || content.entries.fields !== undefined || content.entries.each !== undefined ? [] : grpc.entryFields;
-}
-
-/** Every sample must be one that can be sent. */
-function checkEncodable(contract: Contract, content: ContractFile, problems: YamlProblem[]): void {
-  const { grpc } = contract;
-  if (grpc === undefined) {
-    return;
-  }
-  for (const [name, filter] of Object.entries(contract.filters)) {
-    const isList = Array.isArray(content.filters[name]);
-    for (const [index, message] of contract.opening(filter, 1).entries()) {
-      try {
-        grpc.codec.encode(message);
-      } catch (thrown) {
-        const inside = content.open === undefined && thrown instanceof UnencodableError ? [...(isList ? [index] : []), ...thrown.place.split(".")] : [];
-        problems.push({ path: ["filters", name, ...inside], message: `The filter "${name}" cannot be sent over gRPC: ${messageOf(thrown)}.` });
-      }
-    }
-  }
 }

@@ -6,7 +6,7 @@ interface DescriptorField {
   name?: string | null;
 }
 interface DescriptorMessage {
-  readonly name: string;
+  name: string;
   readonly field: readonly DescriptorField[];
   readonly nestedType: readonly DescriptorMessage[];
 }
@@ -36,8 +36,11 @@ function qualify(root: protobuf.Root, message: DescriptorMessage, scope: string)
   const fullName = scope === "" ? message.name : `${scope}.${message.name}`;
   const type = root.lookupType(fullName);
   for (const field of message.field) {
-    const resolved = type.fields[field.name ?? ""]?.resolvedType;
-    if (field.typeName && !field.typeName.startsWith(".") && resolved) {
+    const declared = type.fields[field.name ?? ""];
+    const resolved = declared?.resolvedType;
+    if (declared?.map === true) {
+      qualifyMap({ field, entry: message.nestedType.find(({ name }) => name === field.typeName), fullName, of: resolved?.fullName });
+    } else if (field.typeName && !field.typeName.startsWith(".") && resolved) {
       field.typeName = resolved.fullName;
     }
   }
@@ -45,5 +48,25 @@ function qualify(root: protobuf.Root, message: DescriptorMessage, scope: string)
     if (type.nested?.[nested.name] !== undefined) {
       qualify(root, nested, fullName);
     }
+  }
+}
+
+/** A map is a list of entries of a nested type, whose name other libraries want as protoc forms it: `ByNameEntry` for `by_name`. */
+function qualifyMap(map: {
+  readonly field: DescriptorField;
+  readonly entry: DescriptorMessage | undefined;
+  readonly fullName: string;
+  /** The type of the values; undefined for scalars. */
+  readonly of: string | undefined;
+}): void {
+  const { field, entry, fullName, of } = map;
+  if (entry === undefined) {
+    return;
+  }
+  entry.name = `${(field.name ?? "").replace(/(?:^|_+)([A-Za-z0-9]?)/g, (_, letter: string) => letter.toUpperCase())}Entry`;
+  field.typeName = `.${fullName}.${entry.name}`;
+  const value = entry.field.find(({ name }) => name === "value");
+  if (value !== undefined && of !== undefined) {
+    value.typeName = of;
   }
 }

@@ -1,41 +1,17 @@
-import protobuf from "protobufjs";
 import type { Entry, EntryDraft } from "../core/contract.js";
-import { protobufFieldOf, protobufFieldsOf } from "./protobuf-codec.js";
-import type { ContractFile } from "./schema.js";
+import type { ValueType } from "./value-types.js";
 
-/** The field of a message type at `a.b.c`, numbers indexing lists; undefined where the path leads nowhere, into a map, or the types say no more. */
-export function fieldAt(type: protobuf.Type, path: string): protobuf.Field | undefined {
-  let within: protobuf.Type | undefined = type;
-  let found: protobuf.Field | undefined;
-  for (const step of path.split(".")) {
-    if (found !== undefined && /^\d+$/.test(step)) {
-      continue;
-    }
-    found = within?.fields[step];
-    if (found === undefined) {
-      return undefined;
-    }
-    found.resolve();
-    within = found.map || !(found.resolvedType instanceof protobuf.Type) ? undefined : found.resolvedType;
-  }
-  return found;
-}
-
-/** The protobuf types of the fields that entries have by the contract's own names; repeated ones, and what no type declares, are left out. */
-export function entryTypesOf({ each, fields }: ContractFile["entries"], response: protobuf.Type | undefined): ReadonlyMap<string, string> {
-  const element = response === undefined || each === undefined ? response : fieldAt(response, each)?.resolvedType;
-  if (!(element instanceof protobuf.Type)) {
+/** The protobuf types of the fields that entries have by the contract's own names: of scalars and enums the name, else `list`, `map`, `message`. */
+export function entryTypesOf(entry: ValueType): ReadonlyMap<string, string> {
+  if (entry.kind !== "message") {
     return new Map();
   }
-  const declared =
-    fields === undefined
-      ? protobufFieldsOf(element)
-      : Object.entries(fields).flatMap(([name, field]) => {
-          const path = typeof field === "string" ? field : field.decode === undefined ? field.path : undefined;
-          const at = path === undefined ? undefined : fieldAt(element, path);
-          return at === undefined ? [] : [{ ...protobufFieldOf(at), name }];
-        });
-  return new Map(declared.flatMap(({ name, type, repeated }) => (repeated ? [] : [[name, type] as const])));
+  return new Map(
+    entry.names.flatMap((name): readonly (readonly [string, string])[] => {
+      const type = entry.field(name);
+      return type === undefined || type.kind === "unknown" ? [] : [[name, type.kind === "scalar" ? type.name : type.kind]];
+    }),
+  );
 }
 
 /** What a draft's values are in the entry that is made of them. */

@@ -1,12 +1,11 @@
-import type protobuf from "protobufjs";
 import type { GrpcBinding } from "../core/contract.js";
 import type { YamlPath, YamlProblem } from "../yaml/document.js";
 import { celShapeOf, compileCel, fieldsRead, type CelPredicate, type CelVariable } from "./cel.js";
-import { fieldsToCel, messageToCel, toCel, valueToCel, type ToCel } from "./cel-values.js";
-import type { LoadedTypes } from "./grpc-types.js";
+import { toCel, valueToCel } from "./cel-values.js";
 import type { CompiledRule } from "./match-rules.js";
 import type { ReceiveRules } from "./receive.js";
 import type { ContractFile } from "./schema.js";
+import { entryTypeOf, filterTypeOf, messageTypeOf, type MonitorTypes } from "./value-types.js";
 
 /** Every CEL expression of a contract, compiled. */
 export interface Expressions {
@@ -15,8 +14,13 @@ export interface Expressions {
 }
 
 /** Compiles the contract's CEL; what is wrong goes to `problems`, at the character where it is wrong. */
-export function compileExpressions(content: ContractFile, grpc: GrpcBinding | undefined, types: LoadedTypes, problems: YamlProblem[]): Expressions {
-  const { filter, message, entry } = variablesOf(content, grpc, types === "reflection" ? undefined : types.monitor);
+export function compileExpressions(
+  content: ContractFile,
+  grpc: GrpcBinding | undefined,
+  monitor: MonitorTypes | undefined,
+  problems: YamlProblem[],
+): Expressions {
+  const { filter, message, entry } = variablesOf(content, grpc, monitor);
   const filterToCel = filter.convert ?? toCel;
   const compile = (expression: string, variables: Readonly<Record<string, CelVariable>>, path: YamlPath): CelPredicate => {
     const result = compileCel(expression, variables);
@@ -51,31 +55,16 @@ export function compileExpressions(content: ContractFile, grpc: GrpcBinding | un
 function variablesOf(
   content: ContractFile,
   grpc: GrpcBinding | undefined,
-  monitor: { readonly request: protobuf.Type; readonly response: protobuf.Type } | undefined,
+  monitor: MonitorTypes | undefined,
 ): Readonly<Record<"filter" | "message" | "entry", CelVariable>> {
-  if (grpc === undefined || monitor === undefined) {
-    return { filter: {}, message: {}, entry: {} };
-  }
-  const message = { shape: celShapeOf(grpc.entryFields), convert: messageToCel(monitor.response) };
+  const messageShape = grpc === undefined ? undefined : celShapeOf(grpc.entryFields);
   const isDeeper = content.entries.each !== undefined || content.entries.fields !== undefined;
   return {
-    filter: content.open === undefined ? { shape: celShapeOf(grpc.filterFields), convert: messageToCel(monitor.request) } : {},
-    message,
-    entry: isDeeper ? { convert: entryToCel(content.entries, monitor.response) } : message,
+    filter: {
+      shape: grpc === undefined || content.open !== undefined ? undefined : celShapeOf(grpc.filterFields),
+      convert: valueToCel(filterTypeOf(content, monitor?.request)),
+    },
+    message: { shape: messageShape, convert: valueToCel(messageTypeOf(monitor?.response)) },
+    entry: { shape: isDeeper ? undefined : messageShape, convert: valueToCel(entryTypeOf(content, monitor?.response)) },
   };
-}
-
-/** For entries that lie inside messages, or whose fields the contract names by their paths. */
-function entryToCel({ each, fields }: ContractFile["entries"], response: protobuf.Type): ToCel {
-  if (fields === undefined) {
-    return each === undefined ? messageToCel(response) : valueToCel(response, each);
-  }
-  return fieldsToCel(
-    new Map(
-      Object.entries(fields).flatMap(([name, field]): readonly (readonly [string, ToCel])[] => {
-        const path = typeof field === "string" ? field : field.decode === undefined ? field.path : undefined;
-        return path === undefined ? [] : [[name, valueToCel(response, each === undefined ? path : `${each}.${path}`)]];
-      }),
-    ),
-  );
 }

@@ -1,7 +1,11 @@
 import protobuf from "protobufjs";
 import type { Message, MessageCodec, ProtobufField } from "../core/contract.js";
+import { didYouMean } from "../core/suggest.js";
 import { plainDefaultsOf, readMessage, RecentText, type ReaderField, type ReaderType } from "./protobuf-reader.js";
 import { wellKnownType } from "./well-known-types.js";
+
+/** Names of an enum that an error lists. */
+const mostEnumNames = 20;
 
 /** How fields of type bytes appear in messages. */
 export type BytesForm = "base64" | "text";
@@ -25,7 +29,10 @@ export function protobufFieldsOf(type: protobuf.Type): readonly ProtobufField[] 
 /** One field, as a compiled reader needs it. */
 export function protobufFieldOf(field: protobuf.Field): ProtobufField {
   field.resolve();
-  return { name: field.name, number: field.id, type: kindOf(field), repeated: field.repeated || field.map };
+  // On the wire a map is a list of messages; what is read of it is neither a list nor a scalar.
+  return field.map
+    ? { name: field.name, number: field.id, type: "message", repeated: false }
+    : { name: field.name, number: field.id, type: kindOf(field), repeated: field.repeated };
 }
 
 /**
@@ -92,7 +99,7 @@ function singleToProtobuf(field: protobuf.Field, value: unknown, bytes: BytesFor
   }
   if (resolved instanceof protobuf.Enum) {
     const number = typeof value === "string" ? resolved.values[value] : value;
-    return typeof number === "number" && Number.isInteger(number) ? number : refuse();
+    return typeof number === "number" && Number.isInteger(number) ? number : refuseEnum(resolved, value, place);
   }
   switch (field.type) {
     case "string":
@@ -107,6 +114,14 @@ function singleToProtobuf(field: protobuf.Field, value: unknown, bytes: BytesFor
     default:
       return integer(field.type, value) ?? refuse();
   }
+}
+
+function refuseEnum(type: protobuf.Enum, value: unknown, place: string): never {
+  const names = Object.keys(type.values);
+  const [name] = type.fullName.split(".").slice(-1);
+  const near = typeof value === "string" ? didYouMean(value, names) : "";
+  const known = `${names.slice(0, mostEnumNames).join(", ")}${names.length > mostEnumNames ? ", …" : ""}`;
+  throw new UnencodableError(place, `"${place}" is of type ${name ?? "enum"}, not ${describe(value)}.${near} Its values: ${known}`);
 }
 
 function integer(type: string, value: unknown): unknown {

@@ -75,7 +75,7 @@ const rule = z.union([
 const decoded = z.union([path, z.strictObject({ path, decode: z.enum(["base64", "json"]).optional().describe("How the text found there is to be read.") })]);
 
 const entries = z.strictObject({
-  sequence: text.optional().describe("Field that strictly increases over the whole log; numbers, or int64 as text."),
+  sequence: text.optional().describe("Field that strictly increases over the whole log; numbers, or int64 as text. Leave it out where numbers count per key."),
   order: z.enum(["increasing", "non-decreasing"]).default("increasing"),
   time: text.optional().describe("Field with the RFC 3339 time at which the entry was written."),
   required: z.array(text).default([]).describe("Fields that every entry has."),

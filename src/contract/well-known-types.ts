@@ -11,6 +11,11 @@ export interface WellKnownType {
   readonly example: string;
 }
 
+/** The type of the value that a wrapper (`google.protobuf.Int64Value`, by full name) holds; undefined for all other types. */
+export function wrappedType(name: string): string | undefined {
+  return wrappers.get(/^\.?google\.protobuf\.(\w+)$/.exec(name)?.[1] ?? "");
+}
+
 /** By full name: Timestamp, Duration and the wrappers, as protobuf's JSON mapping has them. Undefined for all other types. */
 export function wellKnownType(name: string): WellKnownType | undefined {
   const short = /^\.?google\.protobuf\.(\w+)$/.exec(name)?.[1];
@@ -20,10 +25,20 @@ export function wellKnownType(name: string): WellKnownType | undefined {
   if (short === "Duration") {
     return duration;
   }
-  return short !== undefined && wrappers.includes(short) ? wrapper : undefined;
+  return wrappedType(name) === undefined ? undefined : wrapper;
 }
 
-const wrappers = ["DoubleValue", "FloatValue", "Int64Value", "UInt64Value", "Int32Value", "UInt32Value", "BoolValue", "StringValue", "BytesValue"];
+const wrappers: ReadonlyMap<string, string> = new Map([
+  ["DoubleValue", "double"],
+  ["FloatValue", "float"],
+  ["Int64Value", "int64"],
+  ["UInt64Value", "uint64"],
+  ["Int32Value", "int32"],
+  ["UInt32Value", "uint32"],
+  ["BoolValue", "bool"],
+  ["StringValue", "string"],
+  ["BytesValue", "bytes"],
+]);
 
 const wrapper: WellKnownType = {
   toPlain: ({ value }) => value,

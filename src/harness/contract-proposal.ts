@@ -1,6 +1,6 @@
 import { stringify } from "yaml";
-import type { MonitorCandidate } from "../contract/discover.js";
-import type { Entry, ProtobufField } from "../core/contract.js";
+import type { FoundField, MonitorCandidate } from "../contract/discover.js";
+import type { Entry } from "../core/contract.js";
 
 /** What was found out about a monitor before a contract for it is written. */
 export interface Observations {
@@ -26,12 +26,15 @@ const severities = ["trace", "debug", "info", "notice", "warn", "warning", "erro
 /** A contract to start from: YAML with a comment at each guess. */
 export function proposeContract(observed: Observations): string {
   const fields = entryFieldsOf(observed);
-  const rules = (observed.grpc?.filterFields ?? []).flatMap((field) => proposeRule(field, fields, observed.entries));
+  const comparable = fields.filter((field) => isSingle(field, observed));
+  const filterFields = observed.grpc?.filterFields ?? [];
+  const rules = filterFields.flatMap((field) => proposeRule(field, comparable, observed.entries));
   const samples = proposeSamples(rules, observed);
   const sequence = fields.find((field) => isSequence(field, observed.entries));
   const time = fields.find((field) => isTime(field, observed.entries));
   const required = fields.filter((field) => observed.entries.length > 0 && observed.entries.every((entry) => says(entry[field])));
-  const unruled = (observed.grpc?.filterFields ?? []).map(({ name }) => name).filter((name) => !rules.some((rule) => rule.filter === name));
+  const unruled = filterFields.filter(({ name, type }) => type !== "message" && !rules.some((rule) => rule.filter === name)).map(({ name }) => name);
+  const messages = filterFields.filter(({ type }) => type === "message");
   const flow = (value: unknown): string => stringify(value, { collectionStyle: "flow", lineWidth: 0 }).trim();
   const lines = [
     `name: ${observed.name}`,
@@ -51,6 +54,12 @@ export function proposeContract(observed: Observations): string {
     "# When a filter lets an entry through: guessed from the names of the fields, so look at each.",
     ...(rules.length === 0 ? ["match: []"] : ["match:", ...rules.map((rule) => `  - ${flow(rule)}`)]),
     ...(unruled.length === 0 ? [] : [`# Nothing was guessed for ${unruled.join(", ")}: say it by a rule, or by CEL.`]),
+    ...(messages.length === 0
+      ? []
+      : [
+          "# A field that is a message is compared by CEL, not by a rule; what it should say is for you to complete:",
+          ...messages.map((field) => `#   - { cel: "!has(filter.${field.name}) || ${comparisonOf(field, comparable)}" }`),
+        ]),
     "",
     "entries:",
     ...(sequence === undefined ? ["  # sequence: the field that strictly increases over the whole log, if there is one"] : [`  sequence: ${sequence}`]),
@@ -73,21 +82,59 @@ function entryFieldsOf(observed: Observations): string[] {
   return [...new Set([...(observed.grpc?.entryFields.map(({ name }) => name) ?? []), ...observed.entries.flatMap((entry) => Object.keys(entry))])];
 }
 
-function proposeRule(field: ProtobufField, entryFields: readonly string[], entries: readonly Entry[]): ProposedRule[] {
-  const { name, repeated } = field;
-  const bound = /^(min|minimum|max|maximum)_?(.+)$/.exec(name);
-  const bare = bound?.[2] ?? name;
+/** Whether an entry's field is one value, which rules can compare: neither a message nor a list. */
+function isSingle(name: string, { grpc, entries }: Observations): boolean {
+  const field = grpc?.entryFields.find((candidate) => candidate.name === name);
+  return field === undefined ? entries.every((entry) => typeof entry[name] !== "object" || entry[name] === null) : field.type !== "message" && !field.repeated;
+}
+
+/** The entry's field that goes by the same name: `kind` for `kinds`, `level` for `min_level`. */
+function counterpart(name: string, entryFields: readonly string[]): string | undefined {
+  const bare = boundOf(name)?.of ?? name;
   const candidates = [bare, bare.replace(/s$/, ""), bare.replace(/ies$/, "y"), bare.replace(/_(?:prefix|contains|equals)$/, "")];
-  const entry = entryFields.find((candidate) => candidates.includes(candidate));
-  if (bound !== null && entry !== undefined) {
+  return entryFields.find((candidate) => candidates.includes(candidate));
+}
+
+function boundOf(name: string): { readonly rule: "at-least" | "at-most"; readonly of: string } | undefined {
+  const [, word, of] = /^(min|minimum|max|maximum)_?(.+)$/.exec(name) ?? [];
+  return word === undefined || of === undefined ? undefined : { rule: word.startsWith("min") ? "at-least" : "at-most", of };
+}
+
+function proposeRule(field: FoundField, entryFields: readonly string[], entries: readonly Entry[]): ProposedRule[] {
+  const { name, repeated, type } = field;
+  if (type === "message") {
+    return [];
+  }
+  const bound = boundOf(name);
+  const entry = counterpart(name, entryFields);
+  if (repeated) {
+    // A list has no other rule.
+    return entry === undefined || bound !== undefined ? [] : [{ filter: name, entry, rule: "one-of" }];
+  }
+  if (bound !== undefined && entry !== undefined) {
     const seen = severities.filter((word) => entries.some((one) => one[entry] === word));
-    return [{ filter: name, entry, rule: bound[1]?.startsWith("min") === true ? "at-least" : "at-most", ...(seen.length < 2 ? {} : { order: seen }) }];
+    if (seen.length > 0 && type !== "string" && type !== "enum") {
+      // Words and numbers of levels: how they go together nobody says.
+      return [];
+    }
+    return [{ filter: name, entry, rule: bound.rule, ...(seen.length < 2 ? {} : { order: seen }) }];
   }
   if (entry !== undefined) {
-    return [{ filter: name, entry, rule: repeated ? "one-of" : name.endsWith("_prefix") ? "prefix" : "equals" }];
+    return [{ filter: name, entry, rule: name.endsWith("_prefix") ? "prefix" : "equals" }];
   }
   const text = entryFields.find((candidate) => ["message", "text", "body", "content", "message_"].includes(candidate));
   return /contains|query|search|text/.test(name) && text !== undefined ? [{ filter: name, entry: text, rule: "contains" }] : [];
+}
+
+/** What CEL could compare of a message; `…` where the names tell nothing. */
+function comparisonOf({ name, repeated, parts = [] }: FoundField, entryFields: readonly string[]): string {
+  const entry = `entry.${counterpart(name, entryFields) ?? "…"}`;
+  const single = parts.filter(({ type }) => type !== "message");
+  const part = single.find((candidate) => candidate.repeated) ?? single[0];
+  if (repeated || part === undefined) {
+    return repeated ? `filter.${name}.exists(one, one.${part?.name ?? "…"} == ${entry})` : "…";
+  }
+  return part.repeated ? `${entry} in filter.${name}.${part.name}` : `${entry} == filter.${name}.${part.name}`;
 }
 
 function proposeSamples(
@@ -96,24 +143,23 @@ function proposeSamples(
 ): { readonly filters: Record<string, unknown>; readonly roles: Record<string, unknown> } {
   const filters: Record<string, unknown> = { everything: {} };
   const roles: Record<string, unknown> = { broad: "everything" };
-  const rule =
-    rules.find((one) => (one.rule === "one-of" || one.rule === "equals") && commonValues(entries, one.entry).length >= 2) ??
-    rules.find((one) => one.rule === "one-of" || one.rule === "equals");
+  const fieldOf = (rule: ProposedRule): FoundField | undefined => grpc?.filterFields.find(({ name }) => name === rule.filter);
+  const seen = (rule: ProposedRule): (string | number)[] => commonValues(entries, rule.entry).flatMap((value) => asTyped(value, fieldOf(rule)?.type));
+  const choosing = rules.filter((one) => one.rule === "one-of" || one.rule === "equals");
+  // Without values that were seen only a text can be made up: no other type takes any.
+  const rule = choosing.find((one) => seen(one).length >= 2) ?? choosing.find((one) => isText(one.filter, grpc));
   if (rule === undefined) {
     return { filters, roles };
   }
-  const field = grpc?.filterFields.find(({ name }) => name === rule.filter);
-  const sample = (value: unknown): Record<string, unknown> => ({ [rule.filter]: field?.repeated === true ? [value] : value });
-  const values = commonValues(entries, rule.entry);
+  const sample = (value: unknown): Record<string, unknown> => ({ [rule.filter]: fieldOf(rule)?.repeated === true ? [value] : value });
+  const values = seen(rule);
   const [first, second] = values.length >= 2 ? values : ["some-value", "another-value"];
   filters["first"] = sample(first);
   filters["second"] = sample(second);
   roles["disjoint"] = ["first", "second"];
   const text = rules.find((one) => ["one-of", "equals", "prefix", "contains"].includes(one.rule) && typeof first === "string" && isText(one.filter, grpc));
   if (text !== undefined) {
-    filters["nothing"] = {
-      [text.filter]: grpc?.filterFields.find(({ name }) => name === text.filter)?.repeated === true ? ["no-such-value"] : "no-such-value",
-    };
+    filters["nothing"] = { [text.filter]: fieldOf(text)?.repeated === true ? ["no-such-value"] : "no-such-value" };
     roles["silent"] = "nothing";
   }
   const level = rules.find((one) => one.rule === "at-least" && one.order !== undefined);
@@ -122,6 +168,23 @@ function proposeSamples(
     roles["overlap"] = ["upper", "first"];
   }
   return { filters, roles };
+}
+
+/** A value of an entry as a filter's field of that type takes it; none where it does not. */
+function asTyped(value: string | number, type: string | undefined): (string | number)[] {
+  switch (type) {
+    case undefined:
+    case "enum":
+      return [value];
+    case "string":
+      return [String(value)];
+    case "double":
+    case "float":
+      return typeof value === "number" ? [value] : [];
+    default:
+      // Texts are whole numbers beyond what a number holds.
+      return /int|fixed/.test(type) && /^-?\d+$/.test(String(value)) ? [value] : [];
+  }
 }
 
 /** Whether a filter's field takes any text: a value of an enumeration must be one that there is. */

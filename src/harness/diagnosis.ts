@@ -2,9 +2,11 @@ import { lookup } from "node:dns/promises";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { connect as connectTls, rootCertificates, type TLSSocket } from "node:tls";
-import { askReflection } from "../contract/reflection.js";
+import { discoverMonitors } from "../contract/discover.js";
+import { listServices, type ReflectionAddress } from "../contract/reflection.js";
 import type { Contract } from "../core/contract.js";
 import { messageOf } from "../core/errors.js";
+import { didYouMean } from "../core/suggest.js";
 import type { TlsOptions } from "../core/target.js";
 import { callOn, openClient } from "../surroundings/grpc-unary.js";
 import type { TargetUrl } from "./target-url.js";
@@ -23,6 +25,8 @@ export interface Finding {
 export interface DiagnosisOptions {
   readonly url: TargetUrl;
   readonly contract: Contract;
+  /** What a contract that was named says of the method, `/package.Service/Method` where that is known already; undefined: nobody named a contract. */
+  readonly named: { readonly method: string | undefined } | undefined;
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly tls: TlsOptions;
   /** Bound on each question. Default 3000. */
@@ -203,10 +207,9 @@ async function grpcFindings(options: DiagnosisOptions, http2: Answer): Promise<F
   if (!looksLikeHttp2(http2)) {
     return [];
   }
-  const { url, tls, headers, contract, timeoutMs = 3000 } = options;
+  const { url, tls, headers, timeoutMs = 3000 } = options;
   const address = { host: url.host, port: url.port, headers, ...(url.secure ? { tls } : {}) };
   const client = openClient(address);
-  const method = url.path ?? contract.grpc?.path;
   const findings: Finding[] = [];
   try {
     const health = await callOn(client, address, { path: "/grpc.health.v1.Health/Check", request: new Uint8Array(), timeoutMs });
@@ -218,14 +221,44 @@ async function grpcFindings(options: DiagnosisOptions, http2: Answer): Promise<F
   } finally {
     client.close();
   }
-  const service = method?.slice(1, method.lastIndexOf("/")) ?? "";
+  findings.push(...(await reflectionFindings({ url: url.shown, ...address, timeoutMs }, options)));
+  return findings;
+}
+
+/** Names that one line lists. */
+const mostNames = 12;
+
+/** What services the server says it has, and which of their methods may be a monitor. */
+async function reflectionFindings(address: ReflectionAddress, { url, named }: DiagnosisOptions): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const method = url.path ?? named?.method;
   try {
-    await askReflection({ url: url.shown, ...address, timeoutMs }, [service]);
-    findings.push({ what: "reflection", status: "good", says: `it knows ${service}` });
+    const services = await listServices(address);
+    const service = method?.slice(1, method.lastIndexOf("/"));
+    findings.push(
+      service === undefined || services.includes(service)
+        ? { what: "reflection", status: "good", says: `it serves ${listed(services)}` }
+        : { what: "reflection", status: "info", says: `it does not name ${service}: it serves ${listed(services)}.${didYouMean(service, services)}` },
+    );
+    const monitors = (await discoverMonitors(address)).map((candidate) => candidate.method);
+    findings.push(
+      monitors.length === 0
+        ? { what: "monitors", status: "info", says: "no method streams both ways", hint: "a monitor is: rpc Monitor (stream Filter) returns (stream Entry)" }
+        : {
+            what: "monitors",
+            status: "info",
+            says: `${listed(monitors)} ${monitors.length === 1 ? "streams" : "stream"} both ways`,
+            ...(named === undefined ? { hint: `halfclose init ${address.url} writes a contract to start from` } : {}),
+          },
+    );
   } catch (thrown) {
     findings.push({ what: "reflection", status: "info", says: messageOf(thrown) });
   }
   return findings;
+}
+
+function listed(names: readonly string[]): string {
+  return names.length === 0 ? "nothing" : `${names.slice(0, mostNames).join(", ")}${names.length > mostNames ? ` and ${names.length - mostNames} more` : ""}`;
 }
 
 async function webSocketFindings(options: DiagnosisOptions, path: string, speaksHttp2: boolean): Promise<Finding[]> {

@@ -37,3 +37,12 @@ t.test("what is wrong is named with its place, and a file that says nothing of i
   t.equal(await main(["validate", "known.yaml"], known), 0);
   t.match(known.output(), /a valid known-failing, 1 entries/);
 });
+
+t.test("of a contract by reflection it is said that its names are not checked yet, and what checks them", async (t) => {
+  const folder = t.testdir({
+    "m.yaml": "name: m\ngrpc: { reflection: true, method: p.S/M }\nwebsocket: { path: /w }\nfilters: { all: {} }\nmatch: []\n",
+  });
+  const console = recordingConsole({ folder });
+  t.equal(await main(["validate", "m.yaml"], console), 0, console.errors());
+  t.match(console.output(), /"m" over gRPC by reflection and WebSocket, 1 filters; .*halfclose doctor --contract m\.yaml grpc:\/\/HOST:PORT/);
+});

@@ -28,3 +28,16 @@ t.test("types within types and of other packages are named in full, as Go's libr
   const again = await descriptorRoot(await descriptorSetOf(root), "test");
   t.equal(again.lookupType("a.b.Other").fields["inner"]?.resolvedType?.fullName, ".a.b.Outer.Inner");
 });
+
+t.test("a map stays one, by the name of an entry that other libraries expect", async (t) => {
+  const { root } = protobuf.parse(
+    'syntax = "proto3"; package a; message Ids { repeated uint32 id = 1; } message M { map<string, Ids> ids_by_name = 1; map<int32, string> labels = 2; }',
+    { keepCase: true },
+  );
+  root.resolveAll();
+  const bytes = await descriptorSetOf(root);
+  t.match(Buffer.from(bytes).toString("latin1"), ".a.M.IdsByNameEntry");
+  const fields = (await descriptorRoot(bytes, "test")).lookupType("a.M").fields;
+  t.match(fields["ids_by_name"], { map: true, keyType: "string", resolvedType: { fullName: ".a.Ids" } });
+  t.match(fields["labels"], { map: true, keyType: "int32", type: "string" });
+});

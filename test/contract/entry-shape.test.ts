@@ -1,7 +1,9 @@
+import protobuf from "protobufjs";
 import t from "tap";
 import { compileEntryShape } from "../../src/contract/entry-shape.js";
 import type { Entry } from "../../src/core/contract.js";
 import { loadContract } from "../../src/contract/load-contract.js";
+import { protobufFieldsOf } from "../../src/contract/protobuf-codec.js";
 
 const contract = await loadContract("logger");
 const violationOf = (entry: Entry): string | undefined => contract.violationOf(entry);
@@ -49,4 +51,12 @@ t.test("an integer may come as a text, as protobuf's JSON has it, where the cont
   const rules = { order: "increasing", required: [] } as const;
   t.equal(compileEntryShape(rules, [], { declared, integers: "any", timeOf: () => Number.NaN })({ n: "7" }), undefined);
   t.equal(compileEntryShape(rules, [], { declared, integers: "number", timeOf: () => Number.NaN })({ n: "7" }), '"n" is "7", not uint64');
+});
+
+t.test("a map of protobuf is no list of its values", async (t) => {
+  const { root } = protobuf.parse('syntax = "proto3"; message E { map<string, string> labels = 1; map<int32, uint64> counts = 2; repeated string tags = 3; }');
+  const declared = protobufFieldsOf(root.lookupType("E"));
+  const shape = compileEntryShape({ order: "increasing", required: ["labels"] }, [], { declared, integers: "any", timeOf: () => Number.NaN });
+  t.equal(shape({ labels: { env: "prod" }, counts: { 1: 2 }, tags: ["a"] }), undefined);
+  t.match(shape({ labels: {}, tags: "a" }), /"tags" is "a", not a list of string/);
 });

@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { Server, ServerCredentials, type ServerDuplexStream } from "@grpc/grpc-js";
 import protobuf from "protobufjs";
 import t, { type Test } from "tap";
 import { discoverMonitors } from "../../src/contract/discover.js";
 import { loadContract } from "../../src/contract/load-contract.js";
+import { filesOf, startReflectionServer } from "./reflection-server.js";
 
 const contract = `name: g
 grpc: { reflection: true, method: p.S/Watch }
@@ -93,60 +93,8 @@ const files: Readonly<Record<string, Buffer>> = {
   "m.proto": fileDescriptor("m.proto", { messages: { F: ["source"], E: ["source", "long_text"] } }),
 };
 
-const types = protobuf.parse(
-  `syntax = "proto3";
-  message Request { string file_by_filename = 3; string file_containing_symbol = 4; string list_services = 7; }
-  message Response { message Files { repeated bytes file = 1; } message Refusal { int32 code = 1; string message = 2; }
-    message Service { string name = 1; } message Services { repeated Service service = 1; } Files files = 4; Services services = 6; Refusal error = 7; }`,
-  { keepCase: true },
-).root;
-
-async function reflectionServer(
-  t: Test,
-  version: "v1" | "v1alpha" | "none",
-): Promise<{ readonly url: string; readonly host: string; readonly port: number; readonly timeoutMs: number }> {
-  const server = new Server();
-  const identity = (bytes: Buffer): Buffer => bytes;
-  if (version !== "none") {
-    server.addService(
-      {
-        Info: {
-          path: `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
-          requestStream: true,
-          responseStream: true,
-          requestSerialize: identity,
-          requestDeserialize: identity,
-          responseSerialize: identity,
-          responseDeserialize: identity,
-        },
-      },
-      {
-        Info(call: ServerDuplexStream<Buffer, Buffer>) {
-          call.on("data", (bytes: Buffer) => {
-            const question = types.lookupType("Request").decode(bytes) as unknown as {
-              readonly file_by_filename: string;
-              readonly file_containing_symbol: string;
-              readonly list_services: string;
-            };
-            if (question.list_services !== "") {
-              const service = [{ name: "grpc.reflection.v1.ServerReflection" }, { name: "p.S" }];
-              call.write(Buffer.from(types.lookupType("Response").encode({ services: { service } }).finish()));
-              return;
-            }
-            const file = question.file_containing_symbol === "p.S" ? files["s.proto"] : files[question.file_by_filename];
-            const answer = file === undefined ? { error: { code: 5, message: "not found" } } : { files: { file: [file] } };
-            call.write(Buffer.from(types.lookupType("Response").encode(answer).finish()));
-          });
-          call.on("end", () => call.end());
-        },
-      },
-    );
-  }
-  const port = await new Promise<number>((resolve, reject) =>
-    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) => (error === null ? resolve(bound) : reject(error))),
-  );
-  t.teardown(() => server.forceShutdown());
-  return { url: `grpc://127.0.0.1:${port}`, host: "127.0.0.1", port, timeoutMs: 5000 };
+function reflectionServer(t: Test, version: "v1" | "v1alpha" | "none"): ReturnType<typeof startReflectionServer> {
+  return startReflectionServer(t, version, { files, service: "p.S", file: "s.proto" });
 }
 
 function contractFile(t: Test, text = contract): string {
@@ -174,6 +122,22 @@ t.test("methods that stream both ways are found without knowing their names", as
   const found = await discoverMonitors(await reflectionServer(t, "v1"));
   t.match(found, [{ method: "p.S/Watch", filterFields: [{ name: "source" }], entryFields: [{ name: "source" }, { name: "long_text", type: "string" }] }]);
   t.equal(found.length, 1);
+});
+
+t.test("the parts of a message are found, a map is a message without", async (t) => {
+  const found = await filesOf(
+    `syntax = "proto3"; package f; message Ids { repeated uint32 id = 1; } message W { Ids ids = 1; map<string, Ids> by = 2; repeated Ids many = 3; }
+     service S { rpc M (stream W) returns (stream W); }`,
+  );
+  const [monitor] = await discoverMonitors(await startReflectionServer(t, "v1", { files: found, service: "f.S", file: Object.keys(found)[0] ?? "" }));
+  t.strictSame(
+    monitor?.filterFields.map(({ name, type, repeated, parts }) => ({ name, type, repeated, parts: parts?.map((part) => part.name) })),
+    [
+      { name: "ids", type: "message", repeated: false, parts: ["id"] },
+      { name: "by", type: "message", repeated: false, parts: undefined },
+      { name: "many", type: "message", repeated: true, parts: ["id"] },
+    ],
+  );
 });
 
 t.test("without a server to ask, the contract has no gRPC side", async (t) => {

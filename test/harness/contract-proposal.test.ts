@@ -54,6 +54,69 @@ t.test("values of an enumeration are those seen, a default is not required, and 
   t.end();
 });
 
+const fleet = {
+  method: "fleet.v1.Fleet/Follow",
+  filterFields: [
+    { ...field("vehicles"), type: "message", parts: [{ ...field("id", true), type: "uint32" }] },
+    { ...field("area"), type: "message", parts: [{ ...field("name") }] },
+    { ...field("labels"), type: "message" },
+    field("line"),
+    { ...field("min_observed"), type: "google.protobuf.Timestamp" },
+    field("tags", true),
+    field("place"),
+    { ...field("min_speed", true), type: "double" },
+    { ...field("min_level"), type: "int32" },
+  ],
+  entryFields: [
+    { ...field("vehicle"), type: "uint32" },
+    field("line"),
+    { ...field("observed"), type: "google.protobuf.Timestamp" },
+    field("tags", true),
+    { ...field("place"), type: "message", parts: [field("city")] },
+    { ...field("speed"), type: "double" },
+    field("level"),
+  ],
+};
+
+t.test("messages and lists are never compared by a rule: CEL is put down to be completed", async (t) => {
+  const seen = Array.from({ length: 10 }, (_, index) => ({
+    vehicle: index % 2,
+    line: index % 2 === 0 ? "U1" : "U2",
+    tags: ["a"],
+    place: { city: "x" },
+    speed: 1,
+    level: index % 2 === 0 ? "info" : "error",
+  }));
+  const text = proposeContract({ name: "fleet", grpc: fleet, webSocketPath: undefined, entries: seen });
+  const content = validateYaml(parseYaml(text, "monitor.yaml", "contract"), contractSchema);
+  t.same(content.match, [
+    { filter: "line", entry: "line", rule: "equals" },
+    { filter: "min_observed", entry: "observed", rule: "at-least" },
+  ]);
+  t.match(content.filters, { first: { line: "U1" }, second: { line: "U2" } });
+  t.match(text, /^# {3}- \{ cel: "!has\(filter\.vehicles\) \|\| entry\.vehicle in filter\.vehicles\.id" \}$/m);
+  t.match(text, /^# {3}- \{ cel: "!has\(filter\.area\) \|\| entry\.… == filter\.area\.name" \}$/m);
+  t.match(text, /^# {3}- \{ cel: "!has\(filter\.labels\) \|\| …" \}$/m);
+  t.match(text, /Nothing was guessed for tags, place, min_speed, min_level:/);
+});
+
+t.test("samples are made up for texts alone, and have the type of the filter's field", async (t) => {
+  const kinds = { ...field("kind"), type: "enum" };
+  const number = { ...field("number"), type: "int32" };
+  const made = { method: "p.S/M", filterFields: [kinds, number], entryFields: [kinds, number] };
+  const propose = (entries: readonly Record<string, unknown>[], grpc: typeof made) =>
+    validateYaml(parseYaml(proposeContract({ name: "p", grpc, webSocketPath: undefined, entries }), "m.yaml", "contract"), contractSchema);
+  t.same(propose([], made).filters, { everything: {} });
+  const asText = { ...made, filterFields: [field("number")] };
+  t.match(
+    propose(
+      Array.from({ length: 10 }, (_, index) => ({ number: index % 2 })),
+      asText,
+    ).filters,
+    { first: { number: "0" }, second: { number: "1" } },
+  );
+});
+
 t.test("without entries the contract is valid all the same", (t) => {
   const text = proposeContract({ name: "logger", grpc, webSocketPath: undefined, entries: [] });
   t.doesNotThrow(() => validateYaml(parseYaml(text, "monitor.yaml", "contract"), contractSchema));
