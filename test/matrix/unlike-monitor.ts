@@ -136,6 +136,8 @@ function wrappedMember(socket: WebSocket, { acks, losesLast }: UnlikeMonitorOpti
       if (command?.cmd === "bye") {
         flush();
         socket.close(1000);
+        // The library itself waits for the client's Close for 30 s.
+        setTimeout(() => socket.terminate(), 300).unref();
       } else if (command?.cmd !== "subscribe") {
         socket.close(1008, "no such command");
       } else if (!isValid(command)) {
