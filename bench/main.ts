@@ -1,4 +1,4 @@
-// What receiving, verifying and waiting cost, beside what users have. Usage: npm run bench -- [wire|load|deopt|idle|latency …] [--rounds N] [--seconds N] [text in a group's or a row's name …]
+// What receiving, verifying and waiting cost, beside what users have. Usage: npm run bench -- [wire|load|deopt|idle|latency|regression …] [--rounds N] [--seconds N] [--tries N] [text in a group's or a row's name …]
 import { availableParallelism, cpus, loadavg } from "node:os";
 
 import { compareGroup } from "./compare.js";
@@ -6,10 +6,13 @@ import type { SourcePorts } from "./contest.js";
 import { type Topic, topics } from "./groups.js";
 import { compareIdle, measureIdle, startSilent } from "./idle.js";
 import { compareLatency, serveLatency } from "./latency.js";
+import { compareRegressions, serveDelayed } from "./regression.js";
 
 interface Arguments {
   readonly rounds: number;
   readonly seconds: number;
+  /** Comparisons of two servers. */
+  readonly tries: number;
   readonly words: readonly string[];
 }
 
@@ -19,7 +22,7 @@ function readArguments(given: readonly string[]): Arguments {
     const at = words.indexOf(name);
     return at < 0 ? fallback : Number(words.splice(at, 2)[1]);
   };
-  return { rounds: take("--rounds", 3), seconds: take("--seconds", 2), words };
+  return { rounds: take("--rounds", 3), seconds: take("--seconds", 2), tries: take("--tries", 5), words };
 }
 
 function load(): string {
@@ -29,8 +32,8 @@ function load(): string {
 }
 
 async function bench(given: readonly string[]): Promise<void> {
-  const { rounds, seconds, words } = readArguments(given);
-  const names = [...Object.keys(topics), "idle", "latency"];
+  const { rounds, seconds, tries, words } = readArguments(given);
+  const names = [...Object.keys(topics), "idle", "latency", "regression"];
   const chosen = words.filter((word) => names.includes(word));
   const texts = words.filter((word) => !names.includes(word));
   const wants = (topic: string): boolean => chosen.length === 0 || chosen.includes(topic);
@@ -51,6 +54,10 @@ async function bench(given: readonly string[]): Promise<void> {
   if (wants("latency")) {
     console.log("\n== latency");
     await compareLatency();
+  }
+  if (wants("regression")) {
+    console.log("\n== regression");
+    await compareRegressions(tries);
   }
   console.log(`\nload average ${load()} at the end, after ${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
 }
@@ -78,6 +85,8 @@ if (role === "source" && group !== undefined) {
   await tell(measureIdle(topic, Number(at)));
 } else if (role === "latency-server") {
   await serveLatency(topic);
+} else if (role === "delayed-server") {
+  await serveDelayed(Number(topic));
 } else {
   await bench(process.argv.slice(2));
 }

@@ -61,8 +61,10 @@ export interface MessageBytes {
 
 /** How a connection is to be read at peak load: nothing is allocated for a message, and no frame is reported. */
 export interface FloodOptions {
-  /** What the peer may send ahead of our reading, for each stream and connection; WebSocket: the system's own buffers hold. */
+  /** What the peer may send ahead of our reading, for each stream; WebSocket: the system's own buffers hold. */
   readonly windowBytes: number;
+  /** The same for each connection; asked whenever some of it was read. */
+  readonly connectionWindowBytes: () => number;
   /** The connections of a thread may share one: it is in use only while a chunk is taken in. */
   readonly readBuffer: Uint8Array;
 }

@@ -32,7 +32,11 @@ export const grpcWireDriver: Driver = {
         ...(frames === undefined ? {} : { onFrame: (frame: FrameRecord) => frames.hear(frame) }),
         ...(flood === undefined
           ? {}
-          : { settings: { INITIAL_WINDOW_SIZE: flood.windowBytes }, connectionWindowBytes: flood.windowBytes, readBuffer: bufferOf(flood.readBuffer) }),
+          : {
+              settings: { INITIAL_WINDOW_SIZE: flood.windowBytes },
+              connectionWindowBytes: flood.connectionWindowBytes,
+              readBuffer: bufferOf(flood.readBuffer),
+            }),
         ...(target.tls === undefined ? {} : { tls: wireTls(target.tls) }),
         ...(signal === undefined ? {} : { signal }),
       });

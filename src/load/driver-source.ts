@@ -6,6 +6,7 @@ import type { FilterReference, Workload } from "../core/workload.js";
 import { type ByteScan, createByteScan } from "./byte-scan.js";
 import { chooseReader, type ReaderChoice } from "./choose-reader.js";
 import { filterResolver, type PreparedFilter, referencesOf } from "./filters.js";
+import { createReadingWindow } from "./reading-window.js";
 import { crossCheckEvery, crossChecksPerSecond, ScannedStream, ScannedTarget } from "./scanned-entries.js";
 import { ConnectionPool } from "./stream-pool.js";
 import { DriverStream, sendAll } from "./driver-stream.js";
@@ -21,7 +22,7 @@ export interface DriverSourceOptions {
   readonly connectTimeoutMs: number;
 }
 
-/** Wide enough that no server waits for us between two reads; half of it is returned at a time. */
+/** Wide enough that it is the connection's window that counts. */
 const floodWindowBytes = 16 * 1024 * 1024;
 /** For workloads that stop reading: the server must feel it. */
 const narrowWindowBytes = 256 * 1024;
@@ -31,8 +32,10 @@ const readBufferBytes = 512 * 1024;
 /** Streams on drivers. Where a driver can be flooded entries are read in the read buffer; elsewhere every message is an object. */
 export function createDriverSource(options: DriverSourceOptions): StreamSource {
   const scan = createByteScan(readBufferBytes);
+  const isNarrow = pauses(options.workload);
   const flood: FloodOptions = {
-    windowBytes: pauses(options.workload) ? narrowWindowBytes : floodWindowBytes,
+    windowBytes: isNarrow ? narrowWindowBytes : floodWindowBytes,
+    connectionWindowBytes: isNarrow ? () => narrowWindowBytes : createReadingWindow(),
     readBuffer: scan?.readBuffer ?? Buffer.allocUnsafeSlow(readBufferBytes),
   };
   const doors = options.targets.map((target, i) => {

@@ -52,7 +52,7 @@ export class Http2Client implements StreamHost, FrameHandler {
   readonly #options: Http2ConnectOptions;
   readonly #maxHeaderListBytes: number;
   readonly #autoReplenish: boolean;
-  readonly #windowBytes: number;
+  #windowBytes: number;
   readonly #inbound: Inbound;
   readonly #outbound: Outbound;
   readonly #own = new OwnSettings((limit, value, before) => this.#onOwnLimit(limit, value, before));
@@ -72,7 +72,7 @@ export class Http2Client implements StreamHost, FrameHandler {
     this.maxQueuedBytes = options.maxQueuedBytes ?? 16 * 1024 * 1024;
     this.#maxHeaderListBytes = options.maxHeaderListBytes ?? 64 * 1024;
     this.#autoReplenish = options.replenish !== "manual";
-    this.#windowBytes = Math.max(DEFAULT_WINDOW_BYTES, Math.min(LARGEST_WINDOW, options.connectionWindowBytes ?? DEFAULT_CONNECTION_WINDOW));
+    this.#windowBytes = Math.max(DEFAULT_WINDOW_BYTES, this.#wantedWindow());
     this.onFrame = options.onFrame === undefined ? undefined : (frame) => this.#recordReceived(frame);
     this.#outbound = new Outbound(this.peerSettings, options.onFrame);
     this.#inbound = new Inbound({ maxHeaderListBytes: this.#maxHeaderListBytes, maxUnsentBytes: options.maxUnsentBytes ?? 4 * 1024 * 1024, handler: this });
@@ -270,9 +270,16 @@ export class Http2Client implements StreamHost, FrameHandler {
 
   #returnWindow(): void {
     if (!this.#autoReplenish || this.#unreturnedBytes < this.#windowBytes >>> 1) return;
-    const returned = this.#unreturnedBytes;
+    const widerBytes = Math.max(0, this.#wantedWindow() - this.#windowBytes);
+    const granted = this.#unreturnedBytes + widerBytes;
     this.#unreturnedBytes = 0;
-    this.grantConnection(returned);
+    this.#windowBytes += widerBytes;
+    this.grantConnection(granted);
+  }
+
+  #wantedWindow(): number {
+    const { connectionWindowBytes: wanted = DEFAULT_CONNECTION_WINDOW } = this.#options;
+    return Math.min(LARGEST_WINDOW, typeof wanted === "number" ? wanted : wanted());
   }
 
   onHeaders(headers: readonly Header[], listBytes: number, frame: FrameView): void {

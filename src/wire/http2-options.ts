@@ -22,8 +22,11 @@ export interface Http2ConnectOptions {
   readonly socket?: Duplex;
   /** Our SETTINGS; ENABLE_PUSH 0 is added. Default: those of RFC 9113. */
   readonly settings?: Partial<Http2Settings>;
-  /** The connection's receive window, default 1 MiB (RFC 9113's 65,535 is the least). */
-  readonly connectionWindowBytes?: number;
+  /**
+   * The connection's receive window, default 1 MiB (RFC 9113's 65,535 is the least). A function is asked whenever bytes are returned, and widens the
+   * window; what was granted is never taken back.
+   */
+  readonly connectionWindowBytes?: number | (() => number);
   /** "auto" (default): windows are returned in batches of half a window, the connection's on receipt; "manual": only as granted. */
   readonly replenish?: "auto" | "manual";
   /** Largest header list, decoded, before its stream is refused; default 64 KiB. A header block a quarter longer ends the connection. */

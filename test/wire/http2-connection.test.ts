@@ -142,6 +142,29 @@ t.test("a stream may have a wider window than the others", async (t) => {
   await connection.close();
 });
 
+t.test("a connection's window is widened where more is wanted when bytes are returned, and never narrowed", async (t) => {
+  const { port } = await echoServer(t);
+  const wanted = [100_000, 150_000, 400_000, 80_000];
+  const granted: number[] = [];
+  const connection = await connectHttp2({
+    host: "127.0.0.1",
+    port,
+    ...BOUND,
+    settings: { INITIAL_WINDOW_SIZE: 1_000_000 },
+    connectionWindowBytes: () => (wanted.length > 1 ? wanted.shift() : wanted[0]) ?? 0,
+    onFrame: (frame: FrameRecord) => void (frame.direction === "sent" && frame.streamId === 0 && frame.type === FRAME.WINDOW_UPDATE && granted.push(frame.payload.readUInt32BE(0))),
+  });
+  let received = 0;
+  const stream = connection.request(REQUEST, { onEvent: (event: Http2StreamEvent) => void (received += event.kind === "data" ? event.data.length : 0) });
+  t.equal(await stream.write(Buffer.alloc(600_000), { endStream: true }), true);
+  t.match(await stream.ended, { kind: "end-stream" });
+  t.equal(received, 600_000);
+  t.equal(granted[0], 100_000 - 65_535);
+  const window = 65_535 + granted.reduce((sum, bytes) => sum + bytes, 0);
+  t.ok(window - received <= 400_000 && window - received > 200_000, "all but what is not returned yet of 400,000");
+  await connection.close();
+});
+
 t.test("more than the socket takes waits for it, also where the peer's windows are wide", async (t) => {
   const server = createHttp2Server({ settings: { initialWindowSize: 20_000_000 } });
   let bytes = 0;

@@ -1,0 +1,64 @@
+import { loadContract } from "../src/contract/load-contract.js";
+import type { Transport } from "../src/core/contract.js";
+import { drivers } from "../src/drivers/index.js";
+import { type ComparedSide, type Comparison, runCompare } from "../src/load/run-compare.js";
+import { parseWorkload } from "../src/load/workload-file.js";
+import { startReferenceServer } from "../src/reference/server.js";
+import { firstMessage, play } from "./compare.js";
+
+/** Time until a filter applies, on the server that was there before, on an equal one, and on one that is 15 % slower. */
+const applyDelayMs = { before: 20, equal: 20, slower: 23 } as const;
+
+const workload = parseWorkload(
+  "name: regression\nabout: how long filters take\nstreams: 4\nduration: 700ms\nbegin: [send: $disjoint.1, expect: applied]\n" +
+    "each: [send: { next-of: [$disjoint.2, $disjoint.1] }, expect: applied]\nclosed: { think: 5ms }\n",
+  "bench",
+);
+
+/** In a process of its own: a server that applies filters after that time; tells its ports. */
+export async function serveDelayed(delayMs: number): Promise<void> {
+  const server = await startReferenceServer({ rate: 6000, planted: { applyDelayMs: delayMs } });
+  process.once("disconnect", () => process.exit());
+  process.send?.({ grpc: server.grpcPort, ws: server.httpPort } satisfies Record<Transport, number>);
+}
+
+/** Prints in how many of the tries `compare` finds a regression that is there, and one that is not. */
+export async function compareRegressions(tries: number): Promise<void> {
+  for (const transport of ["grpc", "ws"] as const) {
+    for (const [against, wanted] of [
+      ["slower", true],
+      ["equal", false],
+    ] as const) {
+      const processes = [play(["delayed-server", String(applyDelayMs.before)]), play(["delayed-server", String(applyDelayMs[against])])];
+      try {
+        const [before, after] = await Promise.all(processes.map(async (server) => sideOf(transport, ((await firstMessage(server)) as Record<Transport, number>)[transport])));
+        const outcomes: Comparison[] = [];
+        for (let seed = 1; seed <= tries && before !== undefined && after !== undefined; seed++) {
+          outcomes.push(await runCompare({ before, after, workload, seed }));
+        }
+        const right = outcomes.filter((outcome) => isRight(outcome, wanted));
+        const title = wanted ? "a server 15 % slower is found to be" : "between equal servers nothing is found";
+        console.log(`  ${transport === "grpc" ? "gRPC" : "WebSocket"}: ${title} in ${right.length} of ${tries} tries`);
+        for (const { sentence, spoiled } of outcomes.filter((outcome) => !right.includes(outcome))) {
+          console.log(`    not so: ${sentence}${spoiled.length === 0 ? "" : ` INVALID: ${spoiled.join(" ")}`}`);
+        }
+      } finally {
+        processes.forEach((server) => server.kill());
+      }
+    }
+  }
+}
+
+function isRight({ ratios, spoiled }: Comparison, wanted: boolean): boolean {
+  const isWorse = ratios.some(({ of, verdict }) => of.startsWith("filter-apply") && verdict === "worse");
+  return spoiled.length === 0 && (wanted ? isWorse : ratios.every(({ verdict }) => verdict === "same" || verdict === "unclear"));
+}
+
+async function sideOf(transport: Transport, port: number): Promise<ComparedSide> {
+  const contract = await loadContract("logger");
+  const path = (transport === "grpc" ? contract.grpc?.path : contract.websocket?.path) ?? "";
+  return {
+    targets: [{ url: `127.0.0.1:${port}`, transport, host: "127.0.0.1", port, tls: undefined, path, headers: [], contract }],
+    drivers: [transport === "grpc" ? drivers["grpc-wire"] : drivers["websocket-wire"]],
+  };
+}
