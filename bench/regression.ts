@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import { loadContract } from "../src/contract/load-contract.js";
 import type { Transport } from "../src/core/contract.js";
 import { drivers } from "../src/drivers/index.js";
@@ -29,26 +30,24 @@ export async function compareRegressions(tries: number): Promise<void> {
       ["slower", true],
       ["equal", false],
     ] as const) {
-      const processes = [play(["delayed-server", String(applyDelayMs.before)]), play(["delayed-server", String(applyDelayMs[against])])];
+      const servers = [play(["delayed-server", String(applyDelayMs.before)]), play(["delayed-server", String(applyDelayMs[against])])] as const;
       try {
-        const [before, after] = await Promise.all(
-          processes.map(async (server) => sideOf(transport, ((await firstMessage(server)) as Record<Transport, number>)[transport])),
-        );
+        const [before, after] = await Promise.all([sideOf(transport, servers[0]), sideOf(transport, servers[1])]);
         const outcomes: Comparison[] = [];
-        for (let seed = 1; seed <= tries && before !== undefined && after !== undefined; seed++) {
+        for (let seed = 1; seed <= tries; seed++) {
           outcomes.push(await runCompare({ before, after, workload, seed, thresholds: ["filter-apply p99 < 100ms"] }));
         }
         // What the generator spoiled says nothing, and says so.
         const valid = outcomes.filter(({ spoiled }) => spoiled.length === 0);
         const wrong = valid.filter((outcome) => !isRight(outcome, wanted));
         const title = wanted ? "a server 15 % slower is found to be" : "between equal servers nothing is found";
-        const invalid = valid.length === tries ? "" : `; ${tries - valid.length} more were INVALID`;
+        const invalid = valid.length === tries ? "" : `; ${tries - valid.length} INVALID`;
         console.log(`  ${transport === "grpc" ? "gRPC" : "WebSocket"}: ${title} in ${valid.length - wrong.length} of ${valid.length} tries${invalid}`);
         for (const { sentence } of wrong) {
           console.log(`    not so: ${sentence}`);
         }
       } finally {
-        processes.forEach((server) => server.kill());
+        servers.forEach((server) => server.kill());
       }
     }
   }
@@ -59,7 +58,8 @@ function isRight({ ratios }: Comparison, wanted: boolean): boolean {
   return wanted ? isWorse : ratios.every(({ verdict }) => verdict === "same" || verdict === "unclear");
 }
 
-async function sideOf(transport: Transport, port: number): Promise<ComparedSide> {
+async function sideOf(transport: Transport, server: ChildProcess): Promise<ComparedSide> {
+  const { [transport]: port } = (await firstMessage(server)) as Record<Transport, number>;
   const contract = await loadContract("logger");
   const path = (transport === "grpc" ? contract.grpc?.path : contract.websocket?.path) ?? "";
   return {

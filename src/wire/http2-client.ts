@@ -14,6 +14,7 @@ import {
   frameError,
   frameName,
   LARGEST_WINDOW,
+  paddingBytes,
   type ErrorCodeName,
   type FrameToSend,
   type FrameView,
@@ -434,9 +435,4 @@ export class Http2Client implements StreamHost, FrameHandler {
     else stream.once("finish", () => stream.destroy());
     this.#linger ??= setTimeout(() => stream.destroy(), LINGER_MS);
   }
-}
-
-/** Padding and its length byte: what a DATA frame carries beside payload. */
-function paddingBytes(frame: FrameView): number {
-  return (frame.flags & FLAG.PADDED) === 0 || frame.end === frame.start ? 0 : 1 + (frame.buffer[frame.start] ?? 0);
 }

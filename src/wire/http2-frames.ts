@@ -131,6 +131,11 @@ export interface FrameView {
   atByte: number;
 }
 
+/** Padding and its length byte: what a DATA frame carries beside payload. */
+export function paddingBytes(frame: FrameView): number {
+  return (frame.flags & FLAG.PADDED) === 0 || frame.end === frame.start ? 0 : 1 + (frame.buffer[frame.start] ?? 0);
+}
+
 /** Payload bounds of a DATA, HEADERS or PUSH_PROMISE frame without its padding; throws WireError `PROTOCOL_ERROR` where the padding is too long. */
 export function unpad(frame: FrameView): { start: number; end: number } {
   if ((frame.flags & FLAG.PADDED) === 0) return { start: frame.start, end: frame.end };

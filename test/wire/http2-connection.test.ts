@@ -152,7 +152,8 @@ t.test("a connection's window is widened where more is wanted when bytes are ret
     ...BOUND,
     settings: { INITIAL_WINDOW_SIZE: 1_000_000 },
     connectionWindowBytes: () => (wanted.length > 1 ? wanted.shift() : wanted[0]) ?? 0,
-    onFrame: (frame: FrameRecord) => void (frame.direction === "sent" && frame.streamId === 0 && frame.type === FRAME.WINDOW_UPDATE && granted.push(frame.payload.readUInt32BE(0))),
+    onFrame: (frame: FrameRecord) =>
+      void (frame.direction === "sent" && frame.streamId === 0 && frame.type === FRAME.WINDOW_UPDATE && granted.push(frame.payload.readUInt32BE(0))),
   });
   let received = 0;
   const stream = connection.request(REQUEST, { onEvent: (event: Http2StreamEvent) => void (received += event.kind === "data" ? event.data.length : 0) });
