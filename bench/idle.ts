@@ -3,9 +3,6 @@ import { runInNewContext } from "node:vm";
 import { Client, credentials } from "@grpc/grpc-js";
 import { WebSocket } from "ws";
 
-import { loadContract } from "../src/contract/load-contract.js";
-import type { Target } from "../src/core/target.js";
-import { drivers } from "../src/drivers/index.js";
 import { createDriverSource } from "../src/load/driver-source.js";
 import { performShare } from "../src/load/share.js";
 import { createSystemClock } from "../src/load/system-clock.js";
@@ -13,6 +10,7 @@ import { parseWorkload } from "../src/load/workload-file.js";
 import { firstMessage, play } from "./compare.js";
 import { medianOf, pause, type SourcePorts } from "./contest.js";
 import { startFlood } from "./source/flood-server.js";
+import { targetAt } from "./target.js";
 
 /** What idle streams took. */
 interface IdleCost {
@@ -100,9 +98,7 @@ export async function compareIdle(rounds: number): Promise<void> {
 type Open = (row: IdleRow, port: number, streams: number) => Promise<void>;
 
 const openByHarness: Open = async ({ transport }, port, streams) => {
-  const contract = await loadContract("logger");
-  const path = (transport === "grpc" ? contract.grpc?.path : contract.websocket?.path) ?? "";
-  const target: Target = { url: `127.0.0.1:${port}`, transport, host: "127.0.0.1", port, tls: undefined, path, headers: [], contract };
+  const { target, driver } = await targetAt(transport, port);
   const workload = parseWorkload(`name: idle\nabout: bench\nduration: 1h\nstreams: ${streams}\nbegin: [send: $broad]\nfinish: [cancel]\n`, "bench");
   const clock = createSystemClock();
   const stop = new AbortController();
@@ -112,7 +108,7 @@ const openByHarness: Open = async ({ transport }, port, streams) => {
       ...options,
       shard: { index: 0, count: 1 },
       seed: 1,
-      source: createDriverSource({ ...options, drivers: [transport === "grpc" ? drivers["grpc-wire"] : drivers["websocket-wire"]], connectTimeoutMs: 10_000 }),
+      source: createDriverSource({ ...options, drivers: [driver], connectTimeoutMs: 10_000 }),
       windowed: [],
       stop: stop.signal,
       ready: () => {

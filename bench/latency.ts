@@ -1,14 +1,13 @@
 import type { ChildProcess } from "node:child_process";
 
-import { loadContract } from "../src/contract/load-contract.js";
 import type { WorkloadRecord } from "../src/core/report.js";
-import { drivers } from "../src/drivers/index.js";
 import { histogramFromRecord } from "../src/load/histogram-record.js";
 import { runLoad } from "../src/load/run-load.js";
 import { parseWorkload } from "../src/load/workload-file.js";
 import type { PlantedOptions, PlantedRecord } from "../src/reference/planted.js";
 import { startReferenceServer } from "../src/reference/server.js";
 import { firstMessage, play } from "./compare.js";
+import { targetAt } from "./target.js";
 import { recordingSends } from "../test/load/recording-sends.js";
 
 /** What a server does that the report must say. */
@@ -119,12 +118,11 @@ async function lineOf(row: LatencyRow, transport: "grpc" | "ws", server: ChildPr
 }
 
 async function perform({ workload, rate }: LatencyRow, transport: "grpc" | "ws", port: number, sends: number[][]): Promise<WorkloadRecord> {
-  const contract = await loadContract("logger");
-  const path = (transport === "grpc" ? contract.grpc?.path : contract.websocket?.path) ?? "";
+  const { target, driver } = await targetAt(transport, port);
   return runLoad({
     workload: parseWorkload(`name: latency\nabout: ${rate} entries a second\n${workload}`, "bench"),
-    targets: [{ url: `127.0.0.1:${port}`, transport, host: "127.0.0.1", port, tls: undefined, path, headers: [], contract }],
-    drivers: [recordingSends(transport === "grpc" ? drivers["grpc-wire"] : drivers["websocket-wire"], sends)],
+    targets: [target],
+    drivers: [recordingSends(driver, sends)],
     seed: 1,
     thresholds: ["filter-apply p99 < 100ms"],
   });

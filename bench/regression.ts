@@ -1,11 +1,10 @@
 import type { ChildProcess } from "node:child_process";
-import { loadContract } from "../src/contract/load-contract.js";
 import type { Transport } from "../src/core/contract.js";
-import { drivers } from "../src/drivers/index.js";
 import { type ComparedSide, type Comparison, runCompare } from "../src/load/run-compare.js";
 import { parseWorkload } from "../src/load/workload-file.js";
 import { startReferenceServer } from "../src/reference/server.js";
 import { firstMessage, play } from "./compare.js";
+import { targetAt } from "./target.js";
 
 /** Time until a filter applies, on the server that was there before, on an equal one, and on one that is 15 % slower. */
 const applyDelayMs = { before: 20, equal: 20, slower: 23 } as const;
@@ -60,10 +59,6 @@ function isRight({ ratios }: Comparison, wanted: boolean): boolean {
 
 async function sideOf(transport: Transport, server: ChildProcess): Promise<ComparedSide> {
   const { [transport]: port } = (await firstMessage(server)) as Record<Transport, number>;
-  const contract = await loadContract("logger");
-  const path = (transport === "grpc" ? contract.grpc?.path : contract.websocket?.path) ?? "";
-  return {
-    targets: [{ url: `127.0.0.1:${port}`, transport, host: "127.0.0.1", port, tls: undefined, path, headers: [], contract }],
-    drivers: [transport === "grpc" ? drivers["grpc-wire"] : drivers["websocket-wire"]],
-  };
+  const { target, driver } = await targetAt(transport, port);
+  return { targets: [target], drivers: [driver] };
 }

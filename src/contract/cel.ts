@@ -33,8 +33,8 @@ export function compileCel(
   expression: string,
   variables: Readonly<Record<string, CelVariable>>,
 ): { readonly predicate: CelPredicate } | { readonly problem: CelProblem } {
-  const loose = withMixedNumbers(new Environment({ homogeneousAggregateLiterals: false, enableOptionalTypes: true }));
-  const typed = withMixedNumbers(new Environment({ homogeneousAggregateLiterals: false, enableOptionalTypes: true }));
+  const loose = createCelEnvironment();
+  const typed = createCelEnvironment();
   for (const [name, { shape }] of Object.entries(variables)) {
     loose.registerVariable(name, "dyn");
     if (shape === undefined) {
@@ -65,8 +65,12 @@ export function compileCel(
   };
 }
 
-/** JSON has one kind of number: 12 and 12.5 of one field are of two types to CEL, which has no arithmetic across them. */
-function withMixedNumbers(environment: Environment): Environment {
+/**
+ * The CEL that contracts are written in. JSON has one kind of number: 12 and 12.5 of one field are of two types to CEL, which by itself has no
+ * arithmetic across them.
+ */
+export function createCelEnvironment(): Environment {
+  const environment = new Environment({ homogeneousAggregateLiterals: false, enableOptionalTypes: true });
   const operators: Readonly<Record<string, (a: number, b: number) => number>> = {
     "+": (a, b) => a + b,
     "-": (a, b) => a - b,

@@ -1,6 +1,7 @@
-import { type ASTNode, Environment } from "@marcbachmann/cel-js";
+import type { ASTNode } from "@marcbachmann/cel-js";
 import { didYouMean } from "../core/suggest.js";
 import type { YamlPath, YamlProblem } from "../yaml/document.js";
+import { createCelEnvironment } from "./cel.js";
 import type { ContractFile } from "./schema.js";
 import { entryTypeOf, filterTypeOf, messageTypeOf, type MonitorTypes, type ValueType } from "./value-types.js";
 
@@ -9,7 +10,7 @@ import { entryTypeOf, filterTypeOf, messageTypeOf, type MonitorTypes, type Value
  * is never there is false for every entry. Only names are looked at; an expression that does not parse is left to the compiler.
  */
 export function checkCelNames(content: ContractFile, monitor: MonitorTypes | undefined, problems: YamlProblem[]): void {
-  const environment = new Environment({ homogeneousAggregateLiterals: false, enableOptionalTypes: true });
+  const environment = createCelEnvironment();
   const overRule: Scope = { filter: filterTypeOf(content, monitor?.request), entry: entryTypeOf(content, monitor?.response) };
   const overMessage: Scope = { message: messageTypeOf(monitor?.response) };
   const check = (expression: string | undefined, scope: Scope, path: YamlPath): void => {
@@ -77,14 +78,8 @@ function typeOf(node: ASTNode, scope: Scope, reading: Reading): ValueType {
       return unknown;
     case "rcall":
       return called(node.args, scope, reading);
-    case "list":
-      node.args.forEach(visit);
-      return unknown;
     case "map":
       node.args.flat().forEach(visit);
-      return unknown;
-    case "?:":
-      node.args.forEach(visit);
       return unknown;
     case "!_":
     case "-_":

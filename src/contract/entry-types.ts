@@ -23,7 +23,7 @@ export interface DraftTypes {
 
 /** Types as declared; without one a field is a number where the producer's template writes it as one (`{field:number}`). */
 export function draftTypesOf(declared: ReadonlyMap<string, string>, written: ReadonlySet<string>): DraftTypes {
-  const isInteger = (field: string): boolean => /^[su]?(?:int|fixed)(?:32|64)$|^sfixed/.test(declared.get(field) ?? "");
+  const isInteger = (field: string): boolean => /^[su]?(?:int|fixed)(?:32|64)$/.test(declared.get(field) ?? "");
   const isFloat = (field: string): boolean => ["double", "float"].includes(declared.get(field) ?? (written.has(field) ? "double" : ""));
   return { isInteger, isNumber: (field) => isInteger(field) || isFloat(field), isBoolean: (field) => declared.get(field) === "bool" };
 }

@@ -2,6 +2,7 @@ import { Server, ServerCredentials, type ServerDuplexStream } from "@grpc/grpc-j
 import protobuf from "protobufjs";
 import type { Test } from "tap";
 import { descriptorSetOf } from "../../src/contract/descriptor-set.js";
+import { rawMethod } from "../surroundings/raw-method.js";
 
 const types = protobuf.parse(
   `syntax = "proto3";
@@ -18,19 +19,10 @@ export async function startReflectionServer(
   { files, service, file }: { readonly files: Readonly<Record<string, Uint8Array>>; readonly service: string; readonly file: string },
 ): Promise<{ readonly url: string; readonly host: string; readonly port: number; readonly timeoutMs: number }> {
   const server = new Server();
-  const identity = (bytes: Buffer): Buffer => bytes;
   if (version !== "none") {
     server.addService(
       {
-        Info: {
-          path: `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
-          requestStream: true,
-          responseStream: true,
-          requestSerialize: identity,
-          requestDeserialize: identity,
-          responseSerialize: identity,
-          responseDeserialize: identity,
-        },
+        Info: rawMethod(`/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`, true),
       },
       {
         Info(call: ServerDuplexStream<Buffer, Buffer>) {

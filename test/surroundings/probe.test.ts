@@ -7,6 +7,7 @@ import type { Contract, ProbeRule } from "../../src/core/contract.js";
 import { startReferenceServer } from "../../src/reference/server.js";
 import { createProbe } from "../../src/surroundings/probe.js";
 import { startTarget } from "../../src/surroundings/start-target.js";
+import { identity, rawMethod } from "./raw-method.js";
 
 const contract = await loadContract("logger");
 
@@ -51,18 +52,9 @@ t.test("a gauge on a Prometheus page is summed over its label sets, or those tha
 
 t.test("channelz tells the open streams of a gRPC server, its own call not counted", async (t) => {
   const server = new GrpcServer();
-  const identity = (bytes: Buffer): Buffer => bytes;
   server.addService(
     {
-      Hold: {
-        path: "/x.Y/Hold",
-        requestStream: true,
-        responseStream: true,
-        requestSerialize: identity,
-        requestDeserialize: identity,
-        responseSerialize: identity,
-        responseDeserialize: identity,
-      },
+      Hold: rawMethod("/x.Y/Hold", true),
     },
     {
       Hold(call: ServerDuplexStream<Buffer, Buffer>) {

@@ -10,6 +10,7 @@ import { createJsonCodec } from "../../src/contract/json-codec.js";
 import type { Contract, EntryDraft, ProducerRule } from "../../src/core/contract.js";
 import { startReferenceServer } from "../../src/reference/server.js";
 import { createProducer } from "../../src/surroundings/producer.js";
+import { rawMethod } from "./raw-method.js";
 
 const contract = await loadContract("logger");
 const drafts: readonly EntryDraft[] = [
@@ -141,18 +142,9 @@ t.test("a gRPC call gets the filled message, and its answer the numbers", async 
   const codec = createJsonCodec("binary");
   const heard: unknown[] = [];
   const server = new GrpcServer();
-  const identity = (bytes: Buffer): Buffer => bytes;
   server.addService(
     {
-      Put: {
-        path: "/log.Writer/Put",
-        requestStream: false,
-        responseStream: false,
-        requestSerialize: identity,
-        requestDeserialize: identity,
-        responseSerialize: identity,
-        responseDeserialize: identity,
-      },
+      Put: rawMethod("/log.Writer/Put", false),
     },
     {
       Put(call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>) {
