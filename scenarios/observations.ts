@@ -2,7 +2,7 @@ import { performance } from "node:perf_hooks";
 import type { Arrival, Conversation } from "../src/conformance/conversation.js";
 import { rootsOfDisorder, rootsOfNoEntry, rootsOfWrongEntry } from "../src/conformance/roots.js";
 import type { Session } from "../src/conformance/session.js";
-import { sequenceOf, type EntryDraft, type Filter } from "../src/core/contract.js";
+import { type Entry, sequenceOf, type EntryDraft, type Filter } from "../src/core/contract.js";
 import { fail, unproven } from "../src/core/verdict.js";
 
 /** Lets `ms` pass while events are heard; for what shows in nothing. */
@@ -22,11 +22,17 @@ export function requireAllMatch(conversation: Conversation, filter: Filter, from
       conversation.accuse(arrival, `does not match "${filter.name}"`);
       fail(
         `only entries that match "${filter.name}" (${JSON.stringify(filter.messages.at(-1))})`,
-        `entry #${arrival.index + 1} does not: ${JSON.stringify(arrival.entry)}`,
+        `entry #${arrival.index + 1} does not: ${shown(arrival.entry, filter)}`,
         rootsOfWrongEntry(earlier, arrival.entry),
       );
     }
   }
+}
+
+/** An entry that these filters do not let through, with what kept the contract from judging it. */
+function shown(entry: Entry, ...filters: readonly Filter[]): string {
+  const why = filters.flatMap((filter) => filter.unjudged?.(entry) ?? []).at(0);
+  return `${JSON.stringify(entry)}${why === undefined ? "" : `; ${why}`}`;
 }
 
 /** Fails unless sequences increase from arrival to arrival, each entry at most once. */
@@ -196,7 +202,7 @@ export function requireAStarBStar(conversation: Conversation, before: Filter, af
       conversation.accuse(arrival, "matches neither filter");
       fail(
         `only entries that match "${before.name}" or "${after.name}"`,
-        `arrival #${arrival.index + 1} matches neither: ${JSON.stringify(arrival.entry)}`,
+        `arrival #${arrival.index + 1} matches neither: ${shown(arrival.entry, before, after)}`,
         rootsOfWrongEntry(conversation.filters, arrival.entry),
       );
     }

@@ -127,9 +127,13 @@ export function createSupply(options: {
       if (comes && backgroundPerSecond > 0) {
         return undefined;
       }
+      const unjudged = background
+        .slice(0, 10)
+        .flatMap((entry) => yes.flatMap((filter) => filter.unjudged?.(entry) ?? []))
+        .at(0);
       const why =
         state.kind === "missing" ? state.reason : state.kind === "ready" ? "the producer's template and values give no such entry" : "there is no producer";
-      return `an entry that matches ${names(yes)}${no.length === 0 ? "" : ` but not ${names(no)}`}: ${why}, and none comes by itself`;
+      return `an entry that matches ${names(yes)}${no.length === 0 ? "" : ` but not ${names(no)}`}: ${why}, and none comes by itself${unjudged === undefined ? "" : `; of one that does, ${unjudged}`}`;
     },
   };
 }

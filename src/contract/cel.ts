@@ -1,5 +1,6 @@
 import { Environment } from "@marcbachmann/cel-js";
 import type { ProtobufField } from "../core/contract.js";
+import { messageOf } from "../core/errors.js";
 import { fieldsToCel, toCel, type ToCel } from "./cel-values.js";
 
 /** Fields of a variable, as far as they are known; undefined: any. */
@@ -24,15 +25,18 @@ export interface CelVariable {
 /** A compiled predicate. An expression that fails on a message (a field is absent, types do not fit) is false there. */
 export type CelPredicate = (variables: Readonly<Record<string, unknown>>) => boolean;
 
+/** A predicate, and why it is false where that is because it failed; undefined where it did not fail. */
+export interface CompiledCel {
+  readonly predicate: CelPredicate;
+  readonly failure: (variables: Readonly<Record<string, unknown>>) => string | undefined;
+}
+
 /**
  * Compiles a CEL predicate over the given variables, checking its types and field names where the shapes are known.
  * Numbers of declared types are CEL `int` or `double` as declared, others `int` where they are whole; an `int` and a `double` can be computed with
  * each other, and give a `double`. Fields that a message lacks are absent: test them with `has()`.
  */
-export function compileCel(
-  expression: string,
-  variables: Readonly<Record<string, CelVariable>>,
-): { readonly predicate: CelPredicate } | { readonly problem: CelProblem } {
+export function compileCel(expression: string, variables: Readonly<Record<string, CelVariable>>): CompiledCel | { readonly problem: CelProblem } {
   const loose = createCelEnvironment();
   const typed = createCelEnvironment();
   for (const [name, { shape }] of Object.entries(variables)) {
@@ -54,12 +58,22 @@ export function compileCel(
   }
   const run = loose.parse(expression);
   const convert = fieldsToCel(new Map(Object.entries(variables).map(([name, variable]) => [name, variable.convert ?? toCel])));
+  const evaluate = (values: Readonly<Record<string, unknown>>): unknown => run(convert(values) as Record<string, unknown>);
   return {
     predicate(values) {
       try {
-        return run(convert(values) as Record<string, unknown>) === true;
+        return evaluate(values) === true;
       } catch {
         return false;
+      }
+    },
+    failure(values) {
+      try {
+        const given = evaluate(values);
+        return typeof given === "boolean" ? undefined : `it gives ${given === null ? "null" : typeof given}, not true or false`;
+      } catch (thrown) {
+        // Behind the first line the library draws the expression.
+        return messageOf(thrown).split("\n", 1)[0];
       }
     },
   };

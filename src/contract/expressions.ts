@@ -1,6 +1,6 @@
 import type { GrpcBinding } from "../core/contract.js";
 import type { YamlPath, YamlProblem } from "../yaml/document.js";
-import { celShapeOf, compileCel, fieldsRead, type CelPredicate, type CelVariable } from "./cel.js";
+import { celShapeOf, compileCel, type CompiledCel, fieldsRead, type CelPredicate, type CelVariable } from "./cel.js";
 import { toCel, valueToCel } from "./cel-values.js";
 import type { CompiledRule } from "./match-rules.js";
 import type { ReceiveRules } from "./receive.js";
@@ -22,19 +22,21 @@ export function compileExpressions(
 ): Expressions {
   const { filter, message, entry } = variablesOf(content, grpc, monitor);
   const filterToCel = filter.convert ?? toCel;
-  const compile = (expression: string, variables: Readonly<Record<string, CelVariable>>, path: YamlPath): CelPredicate => {
+  const compile = (expression: string, variables: Readonly<Record<string, CelVariable>>, path: YamlPath): CompiledCel => {
     const result = compileCel(expression, variables);
     if ("predicate" in result) {
-      return result.predicate;
+      return result;
     }
     problems.push({ path, characters: result.problem.at, message: `This CEL expression is not accepted: ${result.problem.message}.` });
-    return () => false;
+    return { predicate: () => false, failure: () => undefined };
   };
   const overMessage = (expression: string | undefined, path: YamlPath): CelPredicate | undefined =>
-    expression === undefined ? undefined : compile(expression, { message }, path);
+    expression === undefined ? undefined : compile(expression, { message }, path).predicate;
   return {
     match: content.match.map((rule, index): CompiledRule =>
-      "cel" in rule ? { cel: compile(rule.cel, { filter, entry }, ["match", index, "cel"]), reads: fieldsRead(rule.cel, "entry"), filterToCel } : rule,
+      "cel" in rule
+        ? { text: rule.cel, cel: compile(rule.cel, { filter, entry }, ["match", index, "cel"]), reads: fieldsRead(rule.cel, "entry"), filterToCel }
+        : rule,
     ),
     receive: {
       where: overMessage(content.entries.where, ["entries", "where"]),
@@ -44,7 +46,7 @@ export function compileExpressions(
       rejection: overMessage(content.messages?.rejection, ["messages", "rejection"]),
       ignore: (content.messages?.ignore ?? []).map((rule, index) => ({
         name: rule.name,
-        when: compile(rule.when, { message }, ["messages", "ignore", index, "when"]),
+        when: compile(rule.when, { message }, ["messages", "ignore", index, "when"]).predicate,
         answer: rule.answer,
       })),
     },

@@ -1,5 +1,5 @@
 import type { Entry, Message } from "../core/contract.js";
-import type { CelPredicate } from "./cel.js";
+import type { CompiledCel } from "./cel.js";
 import type { ToCel } from "./cel-values.js";
 import { remembered } from "./remembered.js";
 import type { RuleFile } from "./schema.js";
@@ -7,7 +7,7 @@ import type { RuleFile } from "./schema.js";
 /** A rule of the contract, with its CEL compiled; `reads` are the fields of an entry that it looks at, undefined for all. */
 export type CompiledRule =
   | Exclude<RuleFile, { readonly cel: string }>
-  | { readonly cel: CelPredicate; readonly reads: readonly string[] | undefined; readonly filterToCel: ToCel };
+  | { readonly cel: CompiledCel; readonly text: string; readonly reads: readonly string[] | undefined; readonly filterToCel: ToCel };
 
 /** A predicate over entries for one filter message; what can be prepared is prepared, so that judging an entry is a few comparisons. */
 export function compileMatch(rules: readonly CompiledRule[], filter: Message): (entry: Entry) => boolean {
@@ -25,15 +25,29 @@ export function compileMatch(rules: readonly CompiledRule[], filter: Message): (
   return tests.length === 2 ? (entry) => first(entry) && second(entry) : (entry) => tests.every((test) => test(entry));
 }
 
+/** A function that says which rule could not judge an entry and why; undefined when all could. A rule that cannot judge lets nothing through. */
+export function compileUnjudged(rules: readonly CompiledRule[], filter: Message): (entry: Entry) => string | undefined {
+  return (entry) => {
+    for (const rule of rules) {
+      const why = "cel" in rule ? rule.cel.failure({ filter: rule.filterToCel(filter), entry }) : undefined;
+      if ("cel" in rule && why !== undefined) {
+        return `the rule ${rule.text} fails on it (${why}), which counts as false; has() says whether a field is there`;
+      }
+    }
+    return undefined;
+  };
+}
+
 /** Undefined when the filter does not constrain by this rule: its field is absent, null or an empty list. */
 function compileRule(rule: CompiledRule, filter: Message): ((entry: Entry) => boolean) | undefined {
   if ("cel" in rule) {
     // Whatever of it must be converted is so once.
-    const { cel, reads, filterToCel } = rule;
+    const { reads, filterToCel } = rule;
+    const { predicate } = rule.cel;
     const converted = filterToCel(filter);
     return reads === undefined
-      ? (entry) => cel({ filter: converted, entry })
-      : remembered((entry) => cel({ filter: converted, entry: partOf(entry, reads) }), reads);
+      ? (entry) => predicate({ filter: converted, entry })
+      : remembered((entry) => predicate({ filter: converted, entry: partOf(entry, reads) }), reads);
   }
   const wanted = filter[rule.filter];
   if (rule.rule === "ignored" || wanted === undefined || wanted === null || (Array.isArray(wanted) && wanted.length === 0)) {

@@ -13,6 +13,8 @@ export interface Filter {
   readonly messages: readonly Message[];
   /** Whether the filter lets the entry through; pure and fast. */
   matches(entry: Entry): boolean;
+  /** Why the contract cannot judge the entry, for whoever reads that it does not match; undefined when it can. Absent: it always can. */
+  unjudged?(entry: Entry): string | undefined;
 }
 
 /** What the checks may rely on; an absent role leaves the checks that need it unproven. */

@@ -98,6 +98,7 @@ function decodingDoor({ workload, clock, connectTimeoutMs }: DriverSourceOptions
     remarks: () => [
       `${driver.name} decodes every message whole: peak rates are those of the driver.`,
       ...driver.hides.map((hidden) => `${driver.name}: ${hidden}`),
+      ...unjudgedRemarks(target, whole),
     ],
   };
 }
@@ -133,12 +134,20 @@ function floodedDoor(
       answering?.on(stream.monitor);
       return stream;
     },
-    remarks: () => (scanned === undefined ? [] : readingRemarks(target, choice, scanned)),
+    remarks: () => (scanned === undefined ? [] : [...readingRemarks(target, choice, scanned), ...unjudgedRemarks(target, scanned.whole)]),
   };
 }
 
+function unjudgedRemarks(target: Target, { unjudged }: WholeEntries): string[] {
+  return unjudged === undefined ? [] : [`Entries over ${transportOf(target)} were taken for not matching that could not be judged: ${unjudged}.`];
+}
+
+function transportOf(target: Target): string {
+  return target.transport === "grpc" ? "gRPC" : "WebSocket";
+}
+
 function readingRemarks(target: Target, choice: ReaderChoice, scanned: ScannedTarget): string[] {
-  const where = target.transport === "grpc" ? "gRPC" : "WebSocket";
+  const where = transportOf(target);
   if (choice.kind === "whole") {
     return [`Entries over ${where} were decoded whole, because ${choice.why}: peak rates are lower.`];
   }

@@ -19,10 +19,16 @@ export interface Arrival {
 export class WholeEntries {
   readonly #contract: Contract;
   readonly #relative: (sequence: number | bigint | undefined) => number;
-  readonly #matcher: EntryMatcher<PreparedFilter> & { entry: Entry } = {
-    entry: {},
-    matches(filter) {
-      return filter.filter.matches(this.entry);
+  /** Why the contract could not judge an entry that it did not let through, of the first such entry; undefined while it could judge all. */
+  unjudged: string | undefined;
+  #entry: Entry = {};
+  readonly #matcher: EntryMatcher<PreparedFilter> = {
+    matches: ({ filter }) => {
+      const passes = filter.matches(this.#entry);
+      if (!passes) {
+        this.unjudged ??= filter.unjudged?.(this.#entry);
+      }
+      return passes;
     },
   };
 
@@ -50,7 +56,7 @@ export class WholeEntries {
           if (contract.violationOf(entry) !== undefined) {
             counts.violations++;
           }
-          this.#matcher.entry = entry;
+          this.#entry = entry;
           ledger.observe(this.#relative(sequenceOf(contract.entries, entry)), atMicros, this.#matcher);
           const written = contract.timeOf(entry);
           if (!Number.isNaN(written)) {

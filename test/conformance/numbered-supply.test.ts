@@ -56,3 +56,10 @@ t.test("a supply whose entries have tokens stays as it is", async (t) => {
   const supply = createSupply({ contract, producer: numbering(1), state: { kind: "ready" }, background: [], backgroundPerSecond: 0 });
   t.equal(createNumberedSupply(contract, numbering(1), supply), supply);
 });
+
+t.test("where no entry matches, the reason names the rule that cannot judge those that come", async (t) => {
+  const contract = withoutToken();
+  const broken = { name: "broken", messages: [{}], matches: () => false, unjudged: () => "the rule fails on it" };
+  const supply = createSupply({ contract, producer: undefined, state: { kind: "declared-none" }, background: [{ sequence: 1 }], backgroundPerSecond: 5 });
+  t.equal(supply.lacks([broken], []), 'an entry that matches "broken": there is no producer, and none comes by itself; of one that does, the rule fails on it');
+});

@@ -22,6 +22,17 @@ t.test("a predicate that fails on a message does not hold there", async (t) => {
   t.ok(evaluate("!has(filter.x) || entry.x == filter.x", { filter: {}, entry: { x: 1 } }));
 });
 
+t.test("why a predicate failed can be asked, in one line", async (t) => {
+  const failureOf = (expression: string, entry: unknown): string | undefined => {
+    const compiled = compileCel(expression, { entry: {} });
+    return "problem" in compiled ? compiled.problem.message : compiled.failure({ entry });
+  };
+  t.equal(failureOf("!(entry.absent == 1)", {}), "No such key: absent");
+  t.match(failureOf("entry.s > 3", { s: "text" }), /^no such overload: [^\n]*$/);
+  t.equal(failureOf("entry.s", { s: "text" }), "it gives string, not true or false");
+  t.equal(failureOf("entry.s == 3", { s: 4 }), undefined, "it holds or does not");
+});
+
 t.test("a key that would reach a prototype is a key like any other", async (t) => {
   t.ok(evaluate('!has(entry.constructor) && entry["__proto__"] == 1', { entry: JSON.parse('{"__proto__":1}') as unknown }));
 });

@@ -71,3 +71,27 @@ entries: { time: at, required: [id, at, state] }
   t.equal(contract.violationOf(entry), undefined);
   t.equal(contract.timeOf(entry), 1_500_000);
 });
+
+t.test("a filter says which rule could not judge an entry", async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), "contract-"));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const file = path.join(folder, "loose.yaml");
+  writeFileSync(
+    file,
+    `name: loose
+websocket: { path: /monitor }
+filters: { all: {} }
+roles: { broad: all }
+match: [{ cel: "!has(filter.source) || entry.source == filter.source" }, { cel: "!(entry.tag == 'x')" }]
+entries: { required: [] }
+`,
+  );
+  const all = (await loadContract(file)).filters["all"];
+  t.equal(all?.matches({ source: "a" }), false);
+  t.equal(
+    all?.unjudged?.({ source: "a" }),
+    "the rule !(entry.tag == 'x') fails on it (No such key: tag), which counts as false; has() says whether a field is there",
+  );
+  t.equal(all?.matches({ tag: "y" }), true);
+  t.equal(all?.unjudged?.({ tag: "x" }), undefined, "it does not match, and could be judged");
+});

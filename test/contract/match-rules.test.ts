@@ -9,7 +9,7 @@ const order = ["debug", "info", "warn", "error"];
 function naive(rules: readonly CompiledRule[], filter: Message, entry: Message): boolean {
   return rules.every((rule) => {
     if ("cel" in rule) {
-      return rule.cel({ filter, entry });
+      return rule.cel.predicate({ filter, entry });
     }
     const wanted = filter[rule.filter];
     const absent = wanted === undefined || wanted === null || (Array.isArray(wanted) && wanted.length === 0);
@@ -69,11 +69,14 @@ const rule: fc.Arbitrary<CompiledRule> = fc.oneof(
   }),
   fc.record({ filter: fc.constantFrom("a", "b"), rule: fc.constant("ignored" as const) }),
   fc.record({
-    cel: fc.constantFrom(
-      () => true,
-      () => false,
-      (variables: Readonly<Record<string, unknown>>) => (variables["entry"] as Record<string, unknown>)["x"] !== undefined,
-    ),
+    cel: fc
+      .constantFrom(
+        () => true,
+        () => false,
+        (variables: Readonly<Record<string, unknown>>) => (variables["entry"] as Record<string, unknown>)["x"] !== undefined,
+      )
+      .map((predicate) => ({ predicate, failure: () => undefined })),
+    text: fc.constant("a rule in CEL"),
     reads: fc.constantFrom(undefined, ["x"], ["x", "y"]),
     filterToCel: fc.constant((value: unknown) => value),
   }),

@@ -2,7 +2,7 @@ import t from "tap";
 import type { RunEvent, WorkloadRecord } from "../../src/core/report.js";
 import { runLoad, type RunLoadOptions } from "../../src/load/run-load.js";
 import { parseWorkload } from "../../src/load/workload-file.js";
-import { memoryServer, type MemoryServer } from "./memory-server.js";
+import { memoryContract, memoryServer, type MemoryServer } from "./memory-server.js";
 
 const throughput = parseWorkload("name: throughput\nabout: all\nstreams: 2\nduration: 300ms\nbegin: [send: $broad]\n", "throughput.yaml");
 const churn = parseWorkload(
@@ -71,6 +71,14 @@ t.test("filter-apply is measured from when the update was due, and the old filte
   t.equal(record.counters["stale-hard"], 0);
   t.ok((record.values?.["resolution"] ?? 0) > 0);
   t.ok(record.remarks.some((remark) => remark.includes("cannot be told finer")));
+});
+
+t.test("entries that the contract cannot judge are named as such", async (t) => {
+  const contract = memoryContract();
+  const everything = { ...contract.filters["everything"]!, matches: () => false, unjudged: () => "a rule fails on it" };
+  const record = await run(memoryServer({}, { ...contract, filters: { everything }, roles: { broad: everything, invalid: [] } }), { workload: throughput });
+  t.ok((record.counters["stale-hard"] ?? 0) > 0);
+  t.ok(record.remarks.some((remark) => remark.endsWith("could not be judged: a rule fails on it.")));
 });
 
 t.test("entries of the old filter after the first of the new one are stale-hard", async (t) => {
