@@ -9,12 +9,37 @@ declare const WebAssembly: {
 
 interface ScanFunctions {
   find(at: number, end: number, needle: number, length: number): number;
-  quote(at: number, end: number): number;
+  follow(at: number, end: number, steps: number, count: number): number;
 }
 
+/** Kinds of values that `follow` knows: strings without escapes, any strings, whole decimal digits bare and in quotes, and what is neither object nor list. */
+export const scanned = { text: 0, anyString: 1, digits: 2, quotedDigits: 3, bare: 4 } as const;
+
+/** One value of a layout: the bytes before it, with its opening quote where it has one, and its kind. */
+export interface ScannedValue {
+  readonly before: Uint8Array;
+  readonly kind: (typeof scanned)[keyof typeof scanned];
+}
+
+/** A layout that is kept for `follow`. */
+export interface ScannedLayout {
+  readonly address: number;
+  readonly count: number;
+  /**
+   * `wordsEach` for each value, of which the last three say what was found: of a string where it begins and where its closing quote lies; of digits
+   * the value of the last nine, of the nine before them, and of the two before those.
+   */
+  readonly words: Int32Array;
+}
+
+export const wordsEach = 6;
+/** Where of a value's words the findings begin. */
+export const foundAt = 3;
+
 const pageBytes = 65_536;
-/** Texts that are looked for have one page. */
-const textBytes = pageBytes;
+/** Texts and layouts have one page. */
+const keptBytes = pageBytes;
+const wordBytes = 4;
 
 /**
  * The buffer that a thread's sockets are read into, within memory that WebAssembly sees: what lies there is searched sixteen bytes at a time,
@@ -24,16 +49,18 @@ export class ByteScan {
   readonly readBuffer: Buffer;
   /** Where the `length` bytes at address `needle` lie first in [at, end); -1: nowhere. At least one byte. */
   readonly find: ScanFunctions["find"];
-  /** Where the first quote or backslash of [at, end) lies; -1: nowhere. */
-  readonly quote: ScanFunctions["quote"];
+  /** Follows a layout through [at, end). Where its last value ends; -1: something else is there. */
+  readonly follow: ScanFunctions["follow"];
   readonly #memory: ArrayBuffer;
-  #textsEnd = 0;
+  /** Addresses of the texts that are kept. */
+  readonly #texts = new Map<string, number>();
+  #pageEnd = 0;
 
   constructor(memory: ArrayBuffer, functions: ScanFunctions, readBufferBytes: number) {
     this.#memory = memory;
-    this.readBuffer = Buffer.from(memory, textBytes, readBufferBytes);
+    this.readBuffer = Buffer.from(memory, keptBytes, readBufferBytes);
     this.find = functions.find;
-    this.quote = functions.quote;
+    this.follow = functions.follow;
   }
 
   /** The address of a buffer's first byte; -1 when it lies elsewhere. */
@@ -43,17 +70,38 @@ export class ByteScan {
 
   /** Keeps a text to look for. @returns its address; -1 when there is no room for it, or it is empty */
   keep(text: Uint8Array): number {
-    const texts = Buffer.from(this.#memory, 0, textBytes);
-    const kept = texts.subarray(0, this.#textsEnd).indexOf(text);
-    if (text.length === 0 || kept >= 0) {
-      return text.length === 0 ? -1 : kept;
+    const name = Buffer.from(text).toString("latin1");
+    const kept = this.#texts.get(name);
+    if (kept !== undefined || text.length === 0) {
+      return kept ?? -1;
     }
-    const address = this.#textsEnd;
-    if (address + text.length > textBytes) {
+    const address = this.#reserve(text.length);
+    if (address >= 0) {
+      new Uint8Array(this.#memory, address, text.length).set(text);
+      this.#texts.set(name, address);
+    }
+    return address;
+  }
+
+  /** Keeps a layout of one value or more; undefined when there is no room for it. */
+  keepLayout(values: readonly ScannedValue[]): ScannedLayout | undefined {
+    const befores = values.map(({ before }) => this.keep(before));
+    const address = this.#reserve(values.length * wordsEach * wordBytes);
+    if (address < 0 || befores.includes(-1)) {
+      return undefined;
+    }
+    const words = new Int32Array(this.#memory, address, values.length * wordsEach);
+    words.set(values.flatMap(({ before, kind }, i) => [befores[i] ?? 0, before.length, kind, 0, 0, 0]));
+    return { address, count: values.length, words };
+  }
+
+  /** The address of so many bytes on the page, that of a whole word; -1 when there is no room. */
+  #reserve(bytes: number): number {
+    const address = Math.ceil(this.#pageEnd / wordBytes) * wordBytes;
+    if (address + bytes > keptBytes) {
       return -1;
     }
-    texts.set(text, address);
-    this.#textsEnd += text.length;
+    this.#pageEnd = address + bytes;
     return address;
   }
 }
@@ -62,7 +110,7 @@ export class ByteScan {
 export function createByteScan(readBufferBytes: number): ByteScan | undefined {
   try {
     // A page behind the read buffer, as searches may read beyond an end.
-    const pages = textBytes / pageBytes + Math.ceil(readBufferBytes / pageBytes) + 1;
+    const pages = keptBytes / pageBytes + Math.ceil(readBufferBytes / pageBytes) + 1;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(byteScanModule, "base64")), { scan: { memory } });
     return new ByteScan(memory.buffer, exports as ScanFunctions, readBufferBytes);

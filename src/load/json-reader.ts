@@ -1,15 +1,26 @@
-import type { ByteScan } from "./byte-scan.js";
+import { type ByteScan, foundAt, scanned, type ScannedLayout, type ScannedValue, wordsEach } from "./byte-scan.js";
 import { BytePattern, ByteWindow, fourDigits } from "./byte-tests.js";
 import { ByteTime } from "./byte-time.js";
 import { type ByteFilter, type EntryReader, passes, type ReaderPlan } from "./entry-reader.js";
 import { learnLayout, type LayoutField } from "./json-layout.js";
 
-/** A layout as it is followed: what lies before each value, and what the value is for. */
+/** What lies before a value, and what the value is for. */
 interface Step {
   readonly glue: BytePattern;
   /** The value is a string, and the glue ends with its opening quote. */
   readonly quoted: boolean;
   readonly role: number;
+}
+
+/** A layout of entries as it is followed. */
+interface Layout {
+  readonly steps: readonly Step[];
+  /** For what lies in the thread's read buffer; undefined where there is no scan. */
+  readonly scanned: ScannedLayout | undefined;
+  /** Which of the scan's words hold the sequence; -1: none. */
+  readonly sequenceWord: number;
+  /** For each slot, which of the scan's words hold the place of its value. */
+  readonly slotWords: Int32Array;
 }
 
 const skip = -1;
@@ -35,8 +46,8 @@ export class JsonReader implements EntryReader {
   readonly #ends: Int32Array;
   readonly #slots: readonly string[];
   readonly #timeSlot: number;
-  readonly #layouts: Step[][] = [];
-  #latest: Step[] = [];
+  readonly #layouts: Layout[] = [];
+  #latest: Layout = { steps: [], scanned: undefined, sequenceWord: -1, slotWords: new Int32Array(0) };
   #baseHigh = Number.NaN;
   /** How long the last sequence and time were: nearly always the next ones are as long. */
   #digits = 0;
@@ -75,7 +86,11 @@ export class JsonReader implements EntryReader {
   }
 
   /** Reads along one layout; false as soon as something else lies there. */
-  #follow(steps: readonly Step[], buffer: Buffer, start: number, end: number): boolean {
+  #follow(layout: Layout, buffer: Buffer, start: number, end: number): boolean {
+    if (layout.scanned !== undefined && this.#window.address >= 0) {
+      return this.#scan(layout, layout.scanned, start, end);
+    }
+    const { steps } = layout;
     let at = start;
     for (let i = 0; i < steps.length; i++) {
       const { glue, quoted, role } = steps[i] as Step;
@@ -109,6 +124,28 @@ export class JsonReader implements EntryReader {
     return steps.length > 0;
   }
 
+  /** The same in one call of the scan. */
+  #scan({ sequenceWord, slotWords }: Layout, { address, count, words }: ScannedLayout, start: number, end: number): boolean {
+    const { scan, address: base } = this.#window;
+    if ((scan as ByteScan).follow(base + start, base + end, address, count) < 0) {
+      return false;
+    }
+    for (let slot = 0; slot < slotWords.length; slot++) {
+      const word = slotWords[slot] as number;
+      this.#starts[slot] = (words[word] as number) - base;
+      this.#ends[slot] = (words[word + 1] as number) - base;
+    }
+    if (sequenceWord >= 0) {
+      this.sequence = this.#combine((words[sequenceWord + 2] as number) * lowWeight + (words[sequenceWord + 1] as number), words[sequenceWord] as number);
+    }
+    const slot = this.#timeSlot;
+    if (slot >= 0) {
+      this.timeMicros = this.#time.read(this.#window, this.#starts[slot] as number, this.#ends[slot] as number);
+      return this.timeMicros === this.timeMicros;
+    }
+    return true;
+  }
+
   /** Another remembered layout, or a new one from this entry. */
   #tryOthers(buffer: Buffer, start: number, end: number): boolean {
     for (const layout of this.#layouts) {
@@ -121,17 +158,17 @@ export class JsonReader implements EntryReader {
       return false;
     }
     const fields = learnLayout(buffer, start, end);
-    const steps = fields === undefined ? undefined : this.#stepsOf(fields);
-    if (steps === undefined || !this.#follow(steps, buffer, start, end)) {
+    const layout = fields === undefined ? undefined : this.#layoutOf(fields);
+    if (layout === undefined || !this.#follow(layout, buffer, start, end)) {
       return false;
     }
-    this.#layouts.push(steps);
-    this.#latest = steps;
+    this.#layouts.push(layout);
+    this.#latest = layout;
     return true;
   }
 
-  /** The steps up to the last field that is needed; undefined when one is missing or of a kind that is not read here. */
-  #stepsOf(fields: readonly LayoutField[]): Step[] | undefined {
+  /** The layout up to the last field that is needed; undefined when one is missing or of a kind that is not read here. */
+  #layoutOf(fields: readonly LayoutField[]): Layout | undefined {
     const roles = fields.map(({ name }) =>
       name === this.#plan.sequence ? sequenceRole : name !== undefined && this.#slots.includes(name) ? this.#slots.lastIndexOf(name) : skip,
     );
@@ -142,7 +179,16 @@ export class JsonReader implements EntryReader {
     const last = roles.findLastIndex((role) => role !== skip);
     const used = fields.slice(0, Math.max(1, last + 1));
     const readable = used.every(({ kind }, i) => kind === "string" || (kind === "bare" && (roles[i] ?? skip) < 0));
-    return readable ? used.map(({ glue, kind }, i) => ({ glue: new BytePattern(glue), quoted: kind === "string", role: roles[i] ?? skip })) : undefined;
+    if (!readable || used.length === 0) {
+      return undefined;
+    }
+    const foundOf = (role: number): number => (roles.includes(role) ? roles.indexOf(role) * wordsEach + foundAt : -1);
+    return {
+      steps: used.map(({ glue, kind }, i) => ({ glue: new BytePattern(glue), quoted: kind === "string", role: roles[i] ?? skip })),
+      scanned: this.#window.scan?.keepLayout(used.map(({ glue, kind }, i): ScannedValue => ({ before: glue, kind: scannedKind(kind, roles[i] ?? skip) }))),
+      sequenceWord: foundOf(sequenceRole),
+      slotWords: Int32Array.from(this.#slots, (_, slot) => foundOf(slot)),
+    };
   }
 
   /** The time in a string: every byte of it is looked at, so its closing quote is first taken to be where it was last time. @returns where the string ends, -1 when it holds no time */
@@ -238,30 +284,27 @@ function endsValue(byte: number, quoted: boolean): boolean {
   return quoted ? byte === quote : byte === 0x2c || byte === 0x7d || byte <= 0x20;
 }
 
-/** Up to so many bytes are scanned sooner than the scan is called. */
-const shortString = 12;
+function scannedKind(kind: LayoutField["kind"], role: number): ScannedValue["kind"] {
+  if (role === sequenceRole) {
+    return kind === "string" ? scanned.quotedDigits : scanned.digits;
+  }
+  if (kind !== "string") {
+    return scanned.bare;
+  }
+  return role === skip ? scanned.anyString : scanned.text;
+}
 
 /** Where a string's closing quote lies; -1 when it does not end, or holds an escape though its bytes are wanted. Four bytes are looked at together. */
-function endOfString(window: ByteWindow, start: number, end: number, escapes: boolean): number {
-  const { bytes, view, scan, address } = window;
-  const near = scan === undefined || address < 0 ? end : start + shortString;
+function endOfString({ bytes, view }: ByteWindow, start: number, end: number, escapes: boolean): number {
   let at = start;
   while (at + 4 <= end) {
-    if (at < near) {
-      const found = marks(view.getInt32(at, true));
-      if (found === 0) {
-        at += 4;
-        continue;
-      }
-      // The lowest mark is a true one.
-      at += (31 - Math.clz32(found & -found)) >> 3;
-    } else {
-      const place = (scan as ByteScan).quote(address + at, address + end);
-      if (place < 0) {
-        return -1;
-      }
-      at = place - address;
+    const found = marks(view.getInt32(at, true));
+    if (found === 0) {
+      at += 4;
+      continue;
     }
+    // The lowest mark is a true one.
+    at += (31 - Math.clz32(found & -found)) >> 3;
     if (bytes[at] === quote) {
       return at;
     }
