@@ -17,7 +17,7 @@ export function createProtobufCodec(writes: protobuf.Type, reads: protobuf.Type,
   return {
     form: "binary",
     encode: (message) => encodeMessage(writes, message, bytes),
-    decode: (input) => readMessage(reader, input, bytesText),
+    decode: (input, start, end) => readMessage(reader, input, bytesText, start, end),
   };
 }
 

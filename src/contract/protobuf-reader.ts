@@ -73,9 +73,16 @@ const recentBytes = 24;
  * varints beyond 10 bytes and nesting beyond 100 throw an Error that names the field and the byte. Unknown fields are skipped.
  * int64 and uint64 are numbers where safe, else decimal texts; bytes are given by `bytesText`; fields without presence that are absent get their default.
  */
-export function readMessage(type: ReaderType, input: Uint8Array, bytesText: (bytes: Uint8Array) => string): Message {
-  const cursor: Cursor = { input, at: 0, bytesText };
-  return readFields(type, cursor, input.length, 0, undefined);
+export function readMessage(type: ReaderType, input: Uint8Array, bytesText: (bytes: Uint8Array) => string, start = 0, end = input.length): Message {
+  try {
+    return readFields(type, { input, at: start, bytesText }, end, 0, undefined);
+  } catch (thrown) {
+    if (start === 0) {
+      throw thrown;
+    }
+    // Again, with places that count from the message's own start.
+    return readMessage(type, input.subarray(start, end), bytesText);
+  }
 }
 
 interface Cursor {
@@ -98,9 +105,16 @@ function readFields(type: ReaderType, cursor: Cursor, end: number, depth: number
   const message = type.plainDefaults === undefined ? defaultsOf(type) : { ...type.plainDefaults };
   while (cursor.at < end) {
     const tagAt = cursor.at;
-    const tag = Number(readVarint(cursor, end, type, undefined));
-    const number = Math.floor(tag / 8);
-    const wire = tag % 8;
+    const short = cursor.input[tagAt] as number;
+    let number = short >> 3;
+    let wire = short & 7;
+    if (short > 127) {
+      const tag = Number(readVarint(cursor, end, type, undefined));
+      number = Math.floor(tag / 8);
+      wire = tag % 8;
+    } else {
+      cursor.at++;
+    }
     if (number === 0 || number > 536_870_911) {
       throw new Error(`field number ${number} in ${type.name} at byte ${tagAt}`);
     }
@@ -309,7 +323,7 @@ function nameOf(type: ReaderType, field: ReaderField | number | undefined): stri
 }
 
 function fromVarint(field: ReaderField, varint: number | bigint): unknown {
-  if (typeof varint === "number" && plainVarints.has(field.type)) {
+  if (typeof varint === "number" && (varint < 2 ** 28 ? plainVarints : wideVarints).has(field.type)) {
     return varint;
   }
   const value = BigInt(varint);
@@ -337,40 +351,50 @@ function fromVarint(field: ReaderField, varint: number | bigint): unknown {
   }
 }
 
-/** Types whose varint, where it is short, is the value itself. */
-const plainVarints: ReadonlySet<string> = new Set(["int32", "uint32", "int64", "uint64"]);
+/** Types whose varint, where it is a number, is the value itself; all of them where it is of 28 bits at most. */
+const wideVarints: ReadonlySet<string> = new Set(["int64", "uint64"]);
+const plainVarints: ReadonlySet<string> = new Set(["int32", "uint32", ...wideVarints]);
 
 function narrow(value: bigint): number | string {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value.toString();
 }
 
-/** An unsigned 64-bit varint: a number when it has at most 4 bytes, which spares a bigint for nearly all. */
+/** An unsigned 64-bit varint: a number when it has at most 7 bytes, which spares a bigint for nearly all. */
 function readVarint(cursor: Cursor, end: number, type: ReaderType, field: ReaderField | number | undefined): number | bigint {
   const start = cursor.at;
   let low = 0;
   for (let shift = 0; shift < 28; shift += 7) {
-    if (cursor.at >= end) {
-      throw new Error(`${nameOf(type, field)} is cut off at byte ${end}`);
-    }
-    const byte = cursor.input[cursor.at++] ?? 0;
+    const byte = nextByte(cursor, end, type, field);
     low |= (byte & 0x7f) << shift;
     if (byte < 0x80) {
       return low;
     }
   }
-  let value = BigInt(low);
-  for (let shift = 28n; shift < 70n; shift += 7n) {
-    if (cursor.at >= end) {
-      throw new Error(`${nameOf(type, field)} is cut off at byte ${end}`);
+  let exact = low;
+  for (let weight = 2 ** 28; weight < 2 ** 49; weight *= 2 ** 7) {
+    const byte = nextByte(cursor, end, type, field);
+    exact += (byte & 0x7f) * weight;
+    if (byte < 0x80) {
+      return exact;
     }
-    const byte = cursor.input[cursor.at++] ?? 0;
+  }
+  let value = BigInt(exact);
+  for (let shift = 49n; shift < 70n; shift += 7n) {
+    const byte = nextByte(cursor, end, type, field);
     value |= BigInt(byte & 0x7f) << shift;
     if (byte < 0x80) {
       return BigInt.asUintN(64, value);
     }
   }
   throw new Error(`${nameOf(type, field)} has a varint of more than 10 bytes at byte ${start}`);
+}
+
+function nextByte(cursor: Cursor, end: number, type: ReaderType, field: ReaderField | number | undefined): number {
+  if (cursor.at >= end) {
+    throw new Error(`${nameOf(type, field)} is cut off at byte ${end}`);
+  }
+  return cursor.input[cursor.at++] ?? 0;
 }
 
 /** Reads a length and returns the offset at which what it announces ends. */

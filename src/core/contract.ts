@@ -153,8 +153,11 @@ export interface MessageCodec {
   /** `text`: JSON in a text frame; `binary`: bytes. */
   readonly form: "text" | "binary";
   encode(message: Message): Uint8Array;
-  /** The message; for JSON any value may come, so a non-object throws. */
-  decode(bytes: Uint8Array): Message;
+  /**
+   * The message that `bytes` holds, in [start, end) of them. Default: in all. Throws when it is none, naming places counted from `start`; for JSON any
+   * value may come, so a non-object throws.
+   */
+  decode(bytes: Uint8Array, start?: number, end?: number): Message;
 }
 
 export interface GrpcBinding {

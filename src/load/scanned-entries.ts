@@ -52,7 +52,7 @@ export class ScannedTarget {
   }
 
   /** Decodes whole what was read in place. @returns whether both say the same; the first difference ends reading in place. */
-  check(bytes: Uint8Array, atMicros: number, { ledger, meter }: EntryBook): boolean {
+  check(buffer: Buffer, start: number, end: number, atMicros: number, { ledger, meter }: EntryBook): boolean {
     this.untilCheck = crossCheckEvery;
     if (atMicros >= this.#budgetUntilMicros) {
       this.#budgetUntilMicros = atMicros + budgetMicros;
@@ -63,7 +63,7 @@ export class ScannedTarget {
       return true;
     }
     this.#checksLeft--;
-    const difference = this.#difference(reader, bytes, ledger.latest, meter);
+    const difference = this.#difference(reader, () => this.codec.decode(buffer, start, end), ledger.latest, meter);
     if (difference !== undefined) {
       this.distrust = difference;
       this.reader = undefined;
@@ -71,11 +71,11 @@ export class ScannedTarget {
     return difference === undefined;
   }
 
-  #difference(reader: EntryReader, bytes: Uint8Array, filter: PreparedFilter | undefined, meter: Meter): string | undefined {
-    const { contract, codec } = this;
+  #difference(reader: EntryReader, decode: () => Message, filter: PreparedFilter | undefined, meter: Meter): string | undefined {
+    const { contract } = this;
     let entry: Message;
     try {
-      entry = codec.decode(bytes);
+      entry = decode();
     } catch (thrown) {
       return `decoding whole refuses an entry: ${messageOf(thrown)}`;
     }
@@ -107,7 +107,7 @@ export class ScannedTarget {
 export class ScannedStream implements EntryBook, MessageBytes {
   /** Knows when the chunk at hand came; absent until it stands. */
   stream: Pick<MonitorStream, "lastInboundAtMicros"> | undefined;
-  readonly #answering: { answer(messages: readonly Message[]): void } | undefined;
+  readonly #answer: (messages: readonly Message[]) => void;
   readonly #target: ScannedTarget;
   readonly ledger: StreamLedger<PreparedFilter>;
   readonly meter: Meter;
@@ -122,7 +122,7 @@ export class ScannedStream implements EntryBook, MessageBytes {
 
   /** @param answering takes what the protocol requires in answer to a message; undefined: nothing does. */
   constructor(target: ScannedTarget, book: EntryBook, answering: { answer(messages: readonly Message[]): void } | undefined) {
-    this.#answering = answering;
+    this.#answer = (messages) => answering?.answer(messages);
     this.#target = target;
     this.ledger = book.ledger;
     this.meter = book.meter;
@@ -137,11 +137,11 @@ export class ScannedStream implements EntryBook, MessageBytes {
     const target = this.#target;
     const { reader } = target;
     if (reader === undefined || !reader.read(buffer, start, end)) {
-      this.#takeWhole(buffer.subarray(start, end));
+      this.#takeWhole(buffer, start, end);
       return;
     }
-    if (--target.untilCheck === 0 && !target.check(buffer.subarray(start, end), this.#atMicros, this)) {
-      this.#takeWhole(buffer.subarray(start, end));
+    if (--target.untilCheck === 0 && !target.check(buffer, start, end, this.#atMicros, this)) {
+      this.#takeWhole(buffer, start, end);
       return;
     }
     this.#entries++;
@@ -181,20 +181,18 @@ export class ScannedStream implements EntryBook, MessageBytes {
     this.#target.touch(this);
   }
 
-  #takeWhole(bytes: Uint8Array): void {
+  #takeWhole(buffer: Buffer, start: number, end: number): void {
     const target = this.#target;
     const meter = this.meter;
     target.surprises++;
     let message: Message;
     try {
-      message = target.codec.decode(bytes);
+      message = target.codec.decode(buffer, start, end);
     } catch {
       meter.counts.violations++;
       return;
     }
-    const entries = target.whole.take(message, { atMicros: this.#atMicros, wallMicros: this.#wallMicros }, this, (messages) =>
-      this.#answering?.answer(messages),
-    );
+    const entries = target.whole.take(message, { atMicros: this.#atMicros, wallMicros: this.#wallMicros }, this, this.#answer);
     // Booked with the others at the end of the chunk.
     meter.counts.received -= entries;
     this.#entries += entries;

@@ -13,6 +13,23 @@ t.test("what is encoded is decoded to the same message", async () => {
   );
 });
 
+t.test("a message amid other bytes is the same message, or refused in the same words", async (t) => {
+  const around = (bytes: Uint8Array): Buffer => Buffer.concat([Buffer.from('{"'), bytes, Buffer.from("}")]);
+  fc.assert(
+    fc.property(fc.dictionary(fc.string({ unit: "binary" }), fc.jsonValue(), { noNullPrototype: true }), (message) => {
+      const bytes = codec.encode(message);
+      return JSON.stringify(codec.decode(around(bytes), 2, bytes.length + 2)) === JSON.stringify(codec.decode(bytes));
+    }),
+  );
+  for (const text of ["", "[]", "{", "\ufeff{}"]) {
+    const bytes = Buffer.from(text);
+    const wanted = t.throws(() => codec.decode(bytes)) as Error;
+    t.throws(() => codec.decode(around(bytes), 2, bytes.length + 2), { message: wanted.message }, text);
+  }
+  t.throws(() => codec.decode(around(Buffer.from([0x7b, 0xff, 0x7d])), 2, 5), { message: "not UTF-8: the first bad byte is at 1" });
+  t.same(codec.decode(Buffer.from('{"a":"\ufffd"}')), { a: "\ufffd" }, "a replacement character that was sent");
+});
+
 t.test("brackets in texts are not nesting", async (t) => {
   const message = { a: `${"[{".repeat(2000)} \\"`, b: Array.from({ length: 2000 }, () => [{}]) };
   t.same(codec.decode(codec.encode(message)), message);

@@ -24,8 +24,9 @@ root.resolveAll();
 const All = root.lookupType("p.All");
 const codec = createProtobufCodec(All, All, "base64");
 
-const int64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
-const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+/** Of any number of bits. */
+const int64 = fc.tuple(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), fc.nat(63)).map(([value, bits]) => value >> BigInt(bits));
+const uint64 = fc.tuple(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), fc.nat(63)).map(([value, bits]) => value >> BigInt(bits));
 const int32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
 const uint32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 const narrow = (value: bigint): number | string => (Number.isSafeInteger(Number(value)) ? Number(value) : value.toString());
@@ -112,6 +113,33 @@ t.test("whatever the bytes, the answer is a message or an Error that says what i
       }
     }),
     { numRuns: 5000 },
+  );
+});
+
+t.test("a message amid other bytes is the same message, or refused in the same words", async () => {
+  const outcome = (decode: () => unknown): unknown => {
+    try {
+      return decode();
+    } catch (thrown) {
+      return thrown;
+    }
+  };
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        all.map((message) => codec.encode(message)),
+        fc.uint8Array({ maxLength: 100 }),
+      ),
+      fc.nat(20),
+      (bytes, before) => {
+        const around = Buffer.concat([Buffer.alloc(before, 8), bytes, Buffer.alloc(12, 8)]);
+        return isDeepStrictEqual(
+          outcome(() => codec.decode(around, before, before + bytes.length)),
+          outcome(() => codec.decode(bytes)),
+        );
+      },
+    ),
+    { numRuns: 1000 },
   );
 });
 

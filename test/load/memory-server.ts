@@ -59,7 +59,7 @@ export function memoryContract(change: Partial<Contract> = {}): Contract {
   const codec = {
     form: "text" as const,
     encode: (message: Message) => Buffer.from(JSON.stringify(message)),
-    decode: (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString()) as Message,
+    decode: (bytes: Uint8Array, start?: number, end?: number) => JSON.parse(Buffer.from(bytes).toString("utf8", start, end)) as Message,
   };
   return {
     name: "memory",
