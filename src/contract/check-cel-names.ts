@@ -1,48 +1,30 @@
 import type { ASTNode } from "@marcbachmann/cel-js";
 import { didYouMean } from "../core/suggest.js";
-import type { YamlPath, YamlProblem } from "../yaml/document.js";
-import { createCelEnvironment } from "./cel.js";
-import type { ContractFile } from "./schema.js";
-import { entryTypeOf, filterTypeOf, messageTypeOf, type MonitorTypes, type ValueType } from "./value-types.js";
+import { type CelProblem, createCelEnvironment } from "./cel.js";
+import type { ValueType } from "./value-types.js";
 
 /**
- * Checks the fields that CEL expressions name, however deep they lie, against the types and against `entries.fields`: an expression on a field that
- * is never there is false for every entry. Only names are looked at; an expression that does not parse is left to the compiler.
+ * The fields that a CEL expression names, however deep, and that are not there by the types of its variables: an expression on such a field is false
+ * for every entry. Only names are looked at; an expression that does not parse is left to the compiler.
  */
-export function checkCelNames(content: ContractFile, monitor: MonitorTypes | undefined, problems: YamlProblem[]): void {
-  const environment = createCelEnvironment();
-  const overRule: Scope = { filter: filterTypeOf(content, monitor?.request), entry: entryTypeOf(content, monitor?.response) };
-  const overMessage: Scope = { message: messageTypeOf(monitor?.response) };
-  const check = (expression: string | undefined, scope: Scope, path: YamlPath): void => {
-    if (expression === undefined) {
-      return;
-    }
-    let root: ASTNode;
-    try {
-      root = environment.parse(expression).ast;
-    } catch {
-      return;
-    }
-    typeOf(root, scope, {
-      text: expression,
-      refuse: (characters, message) => problems.push({ path, characters, message }),
-    });
-  };
-  content.match.forEach((rule, index) => check("cel" in rule ? rule.cel : undefined, overRule, ["match", index, "cel"]));
-  check(content.entries.where, overMessage, ["entries", "where"]);
-  check(content.messages?.ack, overMessage, ["messages", "ack"]);
-  check(content.messages?.rejection, overMessage, ["messages", "rejection"]);
-  check(content.barrier?.await, overMessage, ["barrier", "await"]);
-  check(content["prelude-reply"], overMessage, ["prelude-reply"]);
-  content.messages?.ignore.forEach((rule, index) => check(rule.when, overMessage, ["messages", "ignore", index, "when"]));
+export function misnamedIn(expression: string, scope: CelScope): readonly CelProblem[] {
+  let root: ASTNode;
+  try {
+    root = createCelEnvironment().parse(expression).ast;
+  } catch {
+    return [];
+  }
+  const problems: CelProblem[] = [];
+  typeOf(root, scope, { text: expression, refuse: (at, message) => problems.push({ at, message }) });
+  return problems;
 }
 
 /** Types of the variables; what is not in it is unknown. */
-type Scope = Readonly<Record<string, ValueType>>;
+export type CelScope = Readonly<Record<string, ValueType>>;
 
 interface Reading {
   readonly text: string;
-  readonly refuse: (characters: number, message: string) => void;
+  readonly refuse: (at: number, message: string) => void;
 }
 
 const unknown: ValueType = { kind: "unknown" };
@@ -56,7 +38,7 @@ const variables: ReadonlyMap<string, string> = new Map([
 const overElements = ["all", "exists", "exists_one", "filter", "map"];
 
 /** The type of an expression, as far as names need it; refuses the fields in it that are not there. */
-function typeOf(node: ASTNode, scope: Scope, reading: Reading): ValueType {
+function typeOf(node: ASTNode, scope: CelScope, reading: Reading): ValueType {
   const visit = (inner: ASTNode): ValueType => typeOf(inner, scope, reading);
   switch (node.op) {
     case "value":
@@ -125,7 +107,7 @@ function refersInto(element: ValueType, name: string): string {
 }
 
 /** A method, a macro over a list, or `cel.bind`. */
-function called([method, receiver, given]: readonly [string, ASTNode, ASTNode[]], scope: Scope, reading: Reading): ValueType {
+function called([method, receiver, given]: readonly [string, ASTNode, ASTNode[]], scope: CelScope, reading: Reading): ValueType {
   const [first, ...rest] = given;
   if (method === "bind" && receiver.op === "id" && receiver.args === "cel" && first?.op === "id" && rest[0] !== undefined && rest[1] !== undefined) {
     return typeOf(rest[1], { ...scope, [first.args]: typeOf(rest[0], scope, reading) }, reading);

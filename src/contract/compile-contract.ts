@@ -29,7 +29,6 @@ import { compileRoles } from "./roles.js";
 import type { ContractFile, RuleFile } from "./schema.js";
 import { fillTemplate } from "./templates.js";
 import { entryTypeOf } from "./value-types.js";
-import { checkCelNames } from "./check-cel-names.js";
 import { checkEncodable } from "./check-encodable.js";
 import { checkNames } from "./check-names.js";
 import { checkPaths } from "./check-paths.js";
@@ -53,12 +52,7 @@ export function compileContract(draft: ContractDraft): Contract {
   const grpc = grpcBinding(draft);
   const websocket = webSocketBinding(draft, problems);
   const monitor = draft.types === "reflection" ? undefined : draft.types.monitor;
-  checkCelNames(content, monitor, problems);
-  // A name that is not there is said once, in the words of the contract.
-  const misnamed = new Set(problems.map(({ path }) => path.join(" ")));
-  const uncompiled: YamlProblem[] = [];
-  const expressions = compileExpressions(content, grpc, monitor, uncompiled);
-  problems.push(...uncompiled.filter(({ path }) => !misnamed.has(path.join(" "))));
+  const expressions = compileExpressions(content, grpc, monitor, problems);
   checkNames(content, grpc, problems);
   checkRuleTypes(content, monitor, problems);
   if (monitor !== undefined) {
