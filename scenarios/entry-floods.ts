@@ -3,6 +3,9 @@ import type { Session } from "../src/conformance/session.js";
 import type { EntryDraft, Filter } from "../src/core/contract.js";
 import { unproven } from "../src/core/verdict.js";
 
+/** A WebSocket's sends go into the sockets' buffers until those are full: on Linux 4 MiB of the sender's, less as a rule, and what the reader's window was. */
+export const socketsHoldBytes = 4.5 * 1024 * 1024;
+
 /** How much to write. */
 export interface Flood {
   readonly bytes: number;

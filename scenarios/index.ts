@@ -14,6 +14,7 @@ import { openingChecks } from "./opening.js";
 import { resourceChecks } from "./resources.js";
 import { robustnessChecks } from "./robustness.js";
 import { securityChecks } from "./security.js";
+import { slowReaderChecks } from "./slow-reader.js";
 
 const all: readonly Check[] = [
   ...openingChecks,
@@ -25,6 +26,7 @@ const all: readonly Check[] = [
   ...cancellationChecks,
   ...badInputChecks,
   ...flowControlChecks,
+  ...slowReaderChecks,
   ...isolationChecks,
   ...resourceChecks,
   ...robustnessChecks,
