@@ -29,6 +29,7 @@ export const badInputChecks: readonly Check[] = [
     needs: ["wire"],
     async run(session) {
       const dropped: string[] = [];
+      const bystander = await session.open({ filter: session.role("broad") });
       for (const text of ['{"min_level":', "hello", "{'a':1}"]) {
         for (const running of [false, true]) {
           const exchange = await ready(session, running);
@@ -37,6 +38,10 @@ export const badInputChecks: readonly Check[] = [
           requireRefusal(refusal, `the text ${text}`);
           if (refusal === "dropped") {
             dropped.push(text);
+          }
+          await session.settle(20);
+          if (bystander.end !== undefined) {
+            fail(`another client's stream goes on after the text ${text}`, `it was ended: ${describeEnd(bystander.end)}`);
           }
         }
       }

@@ -158,8 +158,9 @@ export const filterUpdateChecks: readonly Check[] = [
         const since = conversation.arrivals.length;
         const onlyA = session.supply.draft([a], [b]);
         const onlyB = session.supply.draft([b], [a]);
-        if (onlyA !== undefined && onlyB !== undefined && session.supply.producer.kind === "ready") {
-          await session.supply.write([onlyA, onlyB]);
+        const telling = [onlyA, onlyB].filter((draft) => draft !== undefined);
+        if (onlyB !== undefined && session.supply.producer.kind === "ready") {
+          await session.supply.write(telling);
         } else {
           await session.until(() => (conversation.arrivals.length > since + 20 ? true : undefined), 150, { quiet: true });
         }
@@ -248,7 +249,7 @@ export const filterUpdateChecks: readonly Check[] = [
         }
         await session.barrier(conversation);
         requireInOrder(session, conversation);
-        if (tokens.length > 0) {
+        if (tokens.length > 0 && session.contract.semantics.updateGap !== true) {
           requireTokensInOrder(conversation, tokens);
         }
         requireAllMatch(conversation, filter);
@@ -434,7 +435,25 @@ function pairsOf(session: Session): (readonly [Filter, Filter])[] {
   if (pairs.length === 0) {
     session.role("disjoint");
   }
-  return pairs;
+  return [...pairs, ...widenings(session, pairs.flat())];
+}
+
+/** For each field that none of these filters sets: one that does, replaced by the broad one. A field that is merged would stay. */
+function widenings(session: Session, tried: readonly Filter[]): (readonly [Filter, Filter])[] {
+  const { filters, roles } = session.contract;
+  const { broad } = roles;
+  const fieldsOf = (filter: Filter): string[] => Object.keys(filter.messages.at(-1) ?? {});
+  const seen = new Set(tried.flatMap(fieldsOf));
+  const found: (readonly [Filter, Filter])[] = [];
+  for (const filter of Object.values(filters)) {
+    const usable = broad !== undefined && filter !== broad && filter !== roles.silent && !roles.invalid.some((invalid) => invalid.filter === filter);
+    const isNew = fieldsOf(filter).some((field) => !seen.has(field));
+    if (usable && isNew && session.supply.lacks([filter], []) === undefined && session.supply.lacks([broad], [filter]) === undefined) {
+      fieldsOf(filter).forEach((field) => seen.add(field));
+      found.push([filter, broad]);
+    }
+  }
+  return found;
 }
 
 /** A filter that lets entries through which neither of the two does, so that its effect cannot be mistaken for theirs. */

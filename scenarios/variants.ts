@@ -46,8 +46,10 @@ function variantsOfRule(contract: Contract, rule: MatchRule, base: EntryDraft, t
     case "at-least":
     case "at-most":
       if (rule.order === undefined) {
-        const bounds = samples.filter((value) => typeof value === "number").filter((value) => Number.isSafeInteger(Math.ceil(value)));
-        return [...new Set(bounds)].map((bound) => make({ [rule.filter]: bound }, valuesAround(bound, contract.entryTypes?.get(rule.entry)).map(String)));
+        return [...new Set(samples)].flatMap((bound) => {
+          const number = numberOf(bound);
+          return number === undefined ? [] : [make({ [rule.filter]: bound }, valuesAround(number, contract.entryTypes?.get(rule.entry)).map(String))];
+        });
       }
       return rule.order.map((bound) => make({ [rule.filter]: bound }, rule.order ?? []));
     case "equals":
@@ -60,10 +62,22 @@ function variantsOfRule(contract: Contract, rule: MatchRule, base: EntryDraft, t
   }
 }
 
-/** The bound and numbers on both sides of it; whole ones unless the entry's field is known to hold others, as a producer may refuse them. */
+/** A number that has whole neighbours; 64-bit integers may be texts. */
+function numberOf(value: unknown): number | undefined {
+  const number = typeof value === "string" && /^-?\d+$/.test(value) ? Number(value) : value;
+  return typeof number === "number" && Number.isSafeInteger(Math.ceil(number)) ? number : undefined;
+}
+
+/**
+ * The bound and numbers on both sides of it. Others than whole ones where the bound is none, or the entry's field is known to hold such; as near as
+ * single precision tells apart.
+ */
 function valuesAround(bound: number, type: string | undefined): readonly number[] {
   const isFloat = type === "double" || type === "float";
-  return Number.isInteger(bound) || isFloat ? [bound - 1, bound, bound + 1] : [Math.floor(bound), Math.ceil(bound)];
+  const whole = Number.isInteger(bound) ? [bound - 1, bound + 1] : [Math.floor(bound), Math.ceil(bound)];
+  const near = isFloat || !Number.isInteger(bound) ? [bound - 0.125, bound + 0.125].filter((value) => type === "double" || Math.fround(value) === value) : [];
+  const takesBound = Number.isInteger(bound) || isFloat || type === undefined;
+  return [...whole, ...near, ...(takesBound ? [bound] : [])].toSorted((a, b) => a - b);
 }
 
 /** Whether the fields that a rule compares may hold any text, as far as types are declared and the samples show it. */

@@ -30,6 +30,9 @@ export async function learnDrafts(
   const untilMs = performance.now() + longestMs;
   const mayTry = (): boolean => trials < (takesAny ? mostTrials : mostRefusals) && performance.now() < untilMs;
   for (const [yes, no] of questions(contract, first)) {
+    if (!mayTry()) {
+      break;
+    }
     for (let draft = learned.draft(yes, no); draft !== undefined && mayTry(); draft = learned.draft(yes, no)) {
       if (learner.isKnown(draft, contract.entries.token)) {
         break;

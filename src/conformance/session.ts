@@ -308,7 +308,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
       if (lacked !== undefined) {
         unproven(lacked);
       }
-      if (supply.producer.kind !== "ready") {
+      if (supply.producer.kind !== "ready" || supply.draft([filter], []) === undefined) {
         // Entries that come by themselves: the third after the act was written after it.
         return awaitArrival(session, conversation, () => conversation.arrivals[since + 2], `a further entry that matches "${filter.name}"`);
       }

@@ -210,6 +210,7 @@ function semanticsOf(content: ContractFile): Semantics {
   const cleanEnd = semantics["clean-end"];
   return {
     update: semantics.update,
+    ...((content.update?.length ?? 1) > 1 ? { updateGap: true } : {}),
     takesEffect: semantics["takes-effect"] ?? (content.messages?.ack !== undefined || content.barrier !== undefined ? "ack" : "first-new-entry"),
     delivery: semantics.delivery,
     overflow: semantics.overflow,

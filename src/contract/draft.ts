@@ -1,5 +1,6 @@
 import type { Contract, Entry, EntryDraft, EntryRules, Filter, LearnedDrafts, Message, ProducerRule } from "../core/contract.js";
 import { type DraftTypes, typedEntry } from "./entry-types.js";
+import { compileMatch } from "./match-rules.js";
 import type { RuleFile } from "./schema.js";
 
 /** What the solver must know of a contract. */
@@ -21,8 +22,8 @@ export interface DraftInputs {
   readonly silent: Filter | undefined;
 }
 
-/** Combinations tried before giving up; contracts have a handful. */
-const mostCombinations = 20_000;
+/** Combinations tried before giving up: with seven fields of a dozen values, all in which two of them are not the first. */
+const mostCombinations = 6000;
 const mostRemembered = 200;
 /** Stands for the token that the writer of an entry will append. */
 const anyToken = "hc-0123456789ab";
@@ -75,6 +76,12 @@ export function readTemplate(template: string): { readonly token: string | undef
   };
 }
 
+/** A field of the template and the values that it may have, the likeliest first. */
+interface Axis {
+  readonly field: string;
+  readonly candidates: readonly string[];
+}
+
 /**
  * Finds values for the template's fields so that all of `yes` and none of `no` let the entry through; nothing that the silent filter
  * lets through unless that is asked for. The token's field, where the filters ask for a text in it, holds that text: the writer appends
@@ -84,20 +91,26 @@ function solveDraft(inputs: DraftInputs, yes: readonly Filter[], no: readonly Fi
   const avoided = inputs.silent === undefined || yes.includes(inputs.silent) ? no : [...no, inputs.silent];
   const wanted = [...yes, ...inputs.samples, ...no].flatMap((filter) => filter.messages);
   const token = inputs.hasToken ? inputs.entries.token : undefined;
-  const axes: { readonly field: string; readonly candidates: readonly string[] }[] = inputs.fields
+  const axes: Axis[] = inputs.fields
     .filter((field) => field !== token)
     .map((field) => ({ field, candidates: candidatesFor(field, inputs, wanted, learned?.seen[field] ?? []) }));
   if (token !== undefined) {
     axes.push({ field: token, candidates: tokenTexts(token, inputs.rules, yes) });
   }
+  const narrowed = narrow(axes, inputs, token, yes);
+  if (narrowed.some(({ candidates }) => candidates.length === 0) || avoided.some((filter) => !canBreak(narrowed, inputs, token, filter))) {
+    return undefined;
+  }
   let tried = 0;
-  for (const draft of combinations(axes, 0, {})) {
+  for (const draft of byDeviations(narrowed)) {
     tried += 1;
     if (tried > mostCombinations) {
       return undefined;
     }
     const entry = entryOf(draft, inputs, token);
-    if (yes.every((filter) => filter.matches(entry)) && !avoided.some((filter) => filter.matches(entry)) && learned?.refuses(draft) !== true) {
+    // What a filter cannot judge is neither let through nor kept out for certain.
+    const isKeptOut = (filter: Filter): boolean => !filter.matches(entry) && filter.unjudged?.(entry) === undefined;
+    if (yes.every((filter) => filter.matches(entry)) && avoided.every(isKeptOut) && learned?.refuses(draft) !== true) {
       return draft;
     }
   }
@@ -195,17 +208,51 @@ function texts(value: unknown): string[] {
   );
 }
 
-function* combinations(
-  axes: readonly { readonly field: string; readonly candidates: readonly string[] }[],
-  depth: number,
-  draft: EntryDraft,
-): Generator<EntryDraft> {
-  const axis = axes[depth];
-  if (axis === undefined) {
+/** The candidates that pass what the filters' rules ask of their own field; of a field that cannot be varied, what the template gives it. */
+function narrow(axes: readonly Axis[], inputs: DraftInputs, token: string | undefined, yes: readonly Filter[]): readonly Axis[] {
+  const tests = yes.flatMap((filter) => fieldTests(inputs.rules, filter));
+  const fixed = [...new Set(tests.map(({ field }) => field))].filter((field) => !axes.some((axis) => axis.field === field));
+  const passes = (field: string, entry: Entry): boolean => tests.every((test) => test.field !== field || test.passes(entry));
+  return [
+    ...axes.map(({ field, candidates }) => ({ field, candidates: candidates.filter((value) => passes(field, entryOf({ [field]: value }, inputs, token))) })),
+    ...fixed.filter((field) => !passes(field, inputs.constants)).map((field) => ({ field, candidates: [] })),
+  ];
+}
+
+/** Whether some value of some field keeps an entry from a filter, as far as rules on single fields tell. */
+function canBreak(axes: readonly Axis[], inputs: DraftInputs, token: string | undefined, filter: Filter): boolean {
+  return (
+    inputs.rules.some((rule) => "cel" in rule) ||
+    fieldTests(inputs.rules, filter).some(({ field, passes }) => {
+      const axis = axes.find((candidate) => candidate.field === field);
+      return axis === undefined ? !passes(inputs.constants) : axis.candidates.some((value) => !passes(entryOf({ [field]: value }, inputs, token)));
+    })
+  );
+}
+
+/** What the rules, CEL apart, ask of single fields for a filter's sake. */
+function fieldTests(rules: readonly RuleFile[], filter: Filter): readonly { readonly field: string; readonly passes: (entry: Entry) => boolean }[] {
+  const message = filter.messages.at(-1) ?? {};
+  return rules.flatMap((rule) => ("cel" in rule || rule.rule === "ignored" ? [] : [{ field: rule.entry, passes: compileMatch([rule], message) }]));
+}
+
+/** All combinations, those first in which the fewest fields have another value than their first. */
+function* byDeviations(axes: readonly Axis[]): Generator<EntryDraft> {
+  const first = Object.fromEntries(axes.map(({ field, candidates }) => [field, candidates[0] ?? ""]));
+  for (let deviations = 0; deviations <= axes.length; deviations++) {
+    yield* deviating(axes, 0, deviations, first);
+  }
+}
+
+function* deviating(axes: readonly Axis[], from: number, deviations: number, draft: EntryDraft): Generator<EntryDraft> {
+  if (deviations === 0) {
     yield draft;
     return;
   }
-  for (const candidate of axis.candidates) {
-    yield* combinations(axes, depth + 1, { ...draft, [axis.field]: candidate });
+  for (let at = from; at + deviations <= axes.length; at++) {
+    const { field, candidates } = axes[at] as Axis;
+    for (const candidate of candidates.slice(1)) {
+      yield* deviating(axes, at + 1, deviations - 1, { ...draft, [field]: candidate });
+    }
   }
 }

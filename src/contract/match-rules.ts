@@ -25,6 +25,11 @@ export function compileMatch(rules: readonly CompiledRule[], filter: Message): (
   return tests.length === 2 ? (entry) => first(entry) && second(entry) : (entry) => tests.every((test) => test(entry));
 }
 
+/** Whether any rule asks something of entries for the filter's sake. */
+export function constrains(rules: readonly CompiledRule[], filter: Message): boolean {
+  return rules.some((rule) => compileRule(rule, filter) !== undefined);
+}
+
 /** A function that says which rule could not judge an entry and why; undefined when all could. A rule that cannot judge lets nothing through. */
 export function compileUnjudged(rules: readonly CompiledRule[], filter: Message): (entry: Entry) => string | undefined {
   return (entry) => {

@@ -11,6 +11,8 @@ export interface Filter {
   readonly name: string;
   /** What is sent, in order; nearly always one message. */
   readonly messages: readonly Message[];
+  /** By its rules it lets every entry through. Default false: nobody can tell, as where CEL judges. */
+  readonly everything?: boolean;
   /** Whether the filter lets the entry through; pure and fast. */
   matches(entry: Entry): boolean;
   /** Why the contract cannot judge the entry, for whoever reads that it does not match; undefined when it can. Absent: it always can. */
@@ -79,6 +81,8 @@ export interface EntryRules {
 
 export interface Semantics {
   readonly update: "replace" | "additive";
+  /** An update is several messages, of which an early one may take the old filter back: what is written in between belongs to neither. Default false. */
+  readonly updateGap?: boolean;
   /** When an update holds: at the first entry that only the later filter lets through, or at an ack message. */
   readonly takesEffect: "first-new-entry" | "ack";
   /** `live`: only what is written after the filter took effect; `replay`: earlier entries may come too. */

@@ -26,7 +26,7 @@ export function filterResolver(contract: Contract, place: string): (reference: F
       prepared = [...known.values()].find((other) => other.filter === filter || sameMessages(other.filter, filter));
       prepared ??= {
         filter,
-        everything: letsEverythingThrough(contract, filter),
+        everything: filter.everything === true,
         nothing: contract.roles.silent !== undefined && sameMessages(contract.roles.silent, filter),
       };
       known.set(key, prepared);
@@ -42,15 +42,6 @@ export function referencesOf(workload: Workload): FilterReference[] {
     step.kind === "send" ? step.filters : step.kind === "produce" ? [step.filter] : [],
   );
   return [...new Map(references.map((reference) => [JSON.stringify(reference), reference])).values()];
-}
-
-/**
- * Whether no rule of the contract constrains anything in the filter, so that a gap in the sequence is a loss.
- * False where CEL judges: nobody can tell what it lets through.
- */
-export function letsEverythingThrough(contract: Contract, filter: Filter): boolean {
-  const last = filter.messages.at(-1);
-  return contract.matchRules !== undefined && last !== undefined && contract.matchRules.every((rule) => isUnset(last[rule.filter]));
 }
 
 function named(contract: Contract, reference: string, place: string): Filter {
@@ -87,10 +78,6 @@ function named(contract: Contract, reference: string, place: string): Filter {
     );
   }
   return filter;
-}
-
-function isUnset(value: unknown): boolean {
-  return value === undefined || value === null || value === "" || (Array.isArray(value) && value.length === 0);
 }
 
 function sameMessages(a: Filter, b: Filter): boolean {

@@ -74,7 +74,8 @@ function judge(threshold: Threshold, measurement: Measurement, baseline: Workloa
   const { text } = threshold;
   const samples = samplesOf(threshold, measurement);
   if (samples === 0) {
-    return threshold.allowEmpty ? { text, status: "passed", measured: "no samples" } : { text, status: "no-samples" };
+    const why = isUncounted(threshold, measurement) ? "not counted, see the remarks" : "no samples";
+    return threshold.allowEmpty ? { text, status: "passed", measured: why } : { text, status: "no-samples", measured: why };
   }
   const value = threshold.overSeconds === undefined ? measured(threshold, measurement) : worstStretch(threshold, measurement);
   if (value === undefined) {
@@ -102,10 +103,14 @@ function samplesOf(threshold: Threshold, measurement: Measurement): number | und
     case "time":
       return measurement.times.get(threshold.metric as TimeMetric)?.total ?? 0;
     case "count":
-      return threshold.statistic.kind === "rate" && measurement.windows.length === 0 ? 0 : undefined;
+      return isUncounted(threshold, measurement) || (threshold.statistic.kind === "rate" && measurement.windows.length === 0) ? 0 : undefined;
     case "value":
       return measurement.values[threshold.metric as keyof Measurement["values"]] === undefined ? 0 : undefined;
   }
+}
+
+function isUncounted({ metric }: Threshold, { uncounted = [] }: Measurement): boolean {
+  return (uncounted as readonly string[]).includes(metric);
 }
 
 function measured(threshold: Threshold, measurement: Measurement): number | undefined {

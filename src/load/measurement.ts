@@ -18,6 +18,8 @@ export interface Measurement {
   readonly times: ReadonlyMap<TimeMetric, Histogram>;
   readonly windows: readonly MeasuredWindow[];
   readonly values: Readonly<Partial<Record<ValueMetric, number>>>;
+  /** Counters that stay at zero whatever happens. Default: none. */
+  readonly uncounted?: readonly CountMetric[];
 }
 
 /** Merges what groups and workers recorded; counts and histograms add up, windows by their index. */

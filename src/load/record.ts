@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import { type Histogram, histogramOf, type HistogramParts } from "../core/histogram.js";
 import { latencyBuckets } from "../core/latency-buckets.js";
-import { countMetrics, hasRate, type TimeMetric, timeMetrics, type ValueMetric } from "../core/metric.js";
+import { type CountMetric, countMetrics, hasRate, type TimeMetric, timeMetrics, type ValueMetric } from "../core/metric.js";
 import { formatMicros } from "../core/quantity.js";
 import type { HistogramRecord, WindowRecord, WorkloadRecord } from "../core/report.js";
 import type { Target } from "../core/target.js";
 import type { Threshold } from "../core/threshold.js";
 import type { StreamGroup, Workload } from "../core/workload.js";
-import { filterResolver, letsEverythingThrough } from "./filters.js";
+import { filterResolver } from "./filters.js";
 import { floodRecord } from "./flood-record.js";
 import type { FloodMeasured } from "./flood-run.js";
 import { histogramRecord } from "./histogram-record.js";
@@ -30,6 +30,8 @@ export interface RecordOptions {
   readonly targetSamples: readonly TargetSample[];
   readonly flood?: FloodMeasured | undefined;
   readonly remarks: readonly string[];
+  /** What could not be counted; default: as workload and targets say. */
+  readonly uncounted?: readonly CountMetric[];
   /** What spoils the numbers beside what was measured, each a sentence. */
   readonly spoiled?: readonly string[];
 }
@@ -83,7 +85,7 @@ export function workloadRecord(options: RecordOptions): WorkloadRecord {
     histograms,
     values: measurement.values,
     windows: windowRecords(measurement.windows, shares, options.targetSamples),
-    thresholds: judgeThresholds(thresholds, measurement, baseline),
+    thresholds: judgeThresholds(thresholds, { ...measurement, uncounted: options.uncounted ?? uncountedIn(workload, targets) }, baseline),
     generator: { status: reasons.length === 0 ? "valid" : "invalid", reasons },
     remarks: [...new Set([...options.remarks, ...shares.flatMap((share) => share.remarks), ...remarksOf(options, measurement)])],
     errors: mergeErrors(shares),
@@ -222,7 +224,9 @@ function remarksOf(options: RecordOptions, measurement: Measurement): string[] {
   const { workload, targets, shares } = options;
   const remarks: string[] = [];
   const gap = measurement.values.resolution;
-  if (gap !== undefined && measurement.times.has("filter-apply")) {
+  // An ack says to the microsecond when a filter holds.
+  const byAck = targets.every(({ contract }) => contract.semantics.takesEffect === "ack");
+  if (gap !== undefined && measurement.times.has("filter-apply") && !(byAck && targets.length > 0)) {
     remarks.push(`filter-apply cannot be told finer than ${formatMicros(gap)}, the time between discriminating entries.`);
   }
   remarks.push(...lossRemarks(workload, targets));
@@ -241,31 +245,46 @@ function remarksOf(options: RecordOptions, measurement: Measurement): string[] {
   return remarks;
 }
 
+/** Counters that stay at zero whatever happens: losses, where no group's filters would show any. */
+export function uncountedIn(workload: Workload, targets: readonly Target[]): readonly CountMetric[] {
+  const groups = lossesOf(workload, targets);
+  return groups.length > 0 && groups.every(({ countable }) => countable.length === 0) ? ["lost"] : [];
+}
+
 /** Where lost entries could be counted, and where not: sentences. */
 export function lossRemarks(workload: Workload, targets: readonly Target[]): string[] {
-  const remarks: string[] = [];
-  for (const group of workload.groups) {
+  const remarks = lossesOf(workload, targets).flatMap(({ group, contract, isOrdered, filters, countable }) => {
+    if (!isOrdered) {
+      return [`The contract "${contract.name}" declares no strictly increasing sequence: lost and duplicated entries cannot be counted.`];
+    }
+    if (countable.length === 0) {
+      return [
+        `Group "${group.name}": its filters leave gaps in the sequence, as far as can be told, so lost entries cannot be counted by it; duplicates and order can.`,
+      ];
+    }
+    return countable.length === filters.length
+      ? []
+      : [
+          `Group "${group.name}": lost entries were counted while the filter was ${countable.map((filter) => `"${filter.name}"`).join(", ")}, which lets everything through.`,
+        ];
+  });
+  return [...new Set(remarks)];
+}
+
+/** Of each group that has a target: its filters, and those of them under which a gap in the sequence is a loss. */
+function lossesOf(workload: Workload, targets: readonly Target[]) {
+  return workload.groups.flatMap((group) => {
     const target = targets[targetsOf(group, targets)[0] ?? 0];
     if (target === undefined) {
-      continue;
+      return [];
     }
     const { contract } = target;
-    if (contract.entries.sequence === undefined || contract.entries.order !== "increasing") {
-      remarks.push(`The contract "${contract.name}" declares no strictly increasing sequence: lost and duplicated entries cannot be counted.`);
-      continue;
-    }
+    const isOrdered = contract.entries.sequence !== undefined && contract.entries.order === "increasing";
     const resolve = filterResolver(contract, workload.source);
-    const filters = [...group.begin, ...group.each].flatMap((step) => (step.kind === "send" ? step.filters : [])).map((reference) => resolve(reference).filter);
-    const countable = filters.filter((filter) => letsEverythingThrough(contract, filter));
-    if (countable.length === 0) {
-      remarks.push(`Group "${group.name}": its filters leave gaps in the sequence, so lost entries cannot be counted by it; duplicates and order can.`);
-    } else if (countable.length < filters.length) {
-      remarks.push(
-        `Group "${group.name}": lost entries were counted while the filter was ${countable.map((filter) => `"${filter.name}"`).join(", ")}, which lets everything through.`,
-      );
-    }
-  }
-  return [...new Set(remarks)];
+    const steps = [...group.begin, ...group.each].flatMap((step) => (step.kind === "send" ? step.filters : []));
+    const filters = steps.map((reference) => resolve(reference).filter);
+    return [{ group, contract, isOrdered, filters, countable: isOrdered ? filters.filter((filter) => filter.everything === true) : [] }];
+  });
 }
 
 function mergeErrors(shares: readonly ShareRecord[]): Record<string, number> {

@@ -1,11 +1,12 @@
 import { gunzipSync, gzipSync } from "node:zlib";
 import { HarnessError } from "../core/errors.js";
+import type { CountMetric } from "../core/metric.js";
 import { formatMicros } from "../core/quantity.js";
 import type { ShardRecord, WorkloadRecord } from "../core/report.js";
 import { parseThresholds } from "../core/threshold.js";
 import type { StreamGroup, Workload } from "../core/workload.js";
 import type { FloodMeasured } from "./flood-run.js";
-import { lossRemarks, type RecordOptions, workloadHash, workloadRecord } from "./record.js";
+import { lossRemarks, type RecordOptions, uncountedIn, workloadHash, workloadRecord } from "./record.js";
 import type { ShareRecord } from "./share.js";
 import type { TargetSample } from "./target-samples.js";
 
@@ -35,6 +36,7 @@ interface ShardMeasured {
   /** What the merger cannot say for want of the targets, or of having been there. */
   readonly remarks: readonly string[];
   readonly spoiled: readonly string[];
+  readonly uncounted: readonly CountMetric[];
 }
 
 /** The record of one part: measured and told like any other, but not judged. */
@@ -59,7 +61,7 @@ export function shardRecord(
       seed,
       beganAt: new Date(beganAtMs).toISOString(),
       thresholds: options.thresholds.map(({ text }) => text),
-      measured: pack({ shares, generatorCpuMicros, targetSamples, flood, remarks, spoiled }),
+      measured: pack({ shares, generatorCpuMicros, targetSamples, flood, remarks, spoiled, uncounted: uncountedIn(options.workload, options.targets) }),
     },
   };
 }
@@ -101,6 +103,7 @@ export function mergeShards(shards: readonly SourcedShard[]): WorkloadRecord {
     generatorCpuMicros: measured.reduce((sum, { generatorCpuMicros }) => sum + generatorCpuMicros, 0),
     targetSamples: measured.find(({ targetSamples }) => targetSamples.length > 0)?.targetSamples ?? [],
     flood: measured.find(({ flood }) => flood !== undefined)?.flood,
+    uncounted: measured[0]?.uncounted ?? [],
     remarks: [`Measured by ${parts.length} shards: ${parts.map(({ source }) => source).join(", ")}.`],
     spoiled: [
       ...(missing.length > 0

@@ -74,7 +74,7 @@ export function headline(report: Report): { readonly word: string; readonly sent
     case exitCodes.generator:
       return { word: "INVALID", sentence: "The load generator could not keep up; its numbers are neither pass nor fail.", tone: "doubtful" };
     case exitCodes.thresholds:
-      return { word: "TOO SLOW", sentence: "The target conforms, but a threshold was missed.", tone: "bad" };
+      return { word: "TOO SLOW", sentence: "A threshold of a workload was missed.", tone: "bad" };
     default:
       return { word: `EXIT ${exitCode}`, sentence: "The run ended with an exit code of its own.", tone: "doubtful" };
   }

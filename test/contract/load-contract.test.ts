@@ -87,6 +87,7 @@ entries: { required: [] }
 `,
   );
   const all = (await loadContract(file)).filters["all"];
+  t.equal(all?.everything, false, "nobody can tell what CEL lets through");
   t.equal(all?.matches({ source: "a" }), false);
   t.equal(
     all?.unjudged?.({ source: "a" }),
@@ -94,4 +95,22 @@ entries: { required: [] }
   );
   t.equal(all?.matches({ tag: "y" }), true);
   t.equal(all?.unjudged?.({ tag: "x" }), undefined, "it does not match, and could be judged");
+});
+
+t.test("a filter that no rule asks anything for lets everything through, also in an envelope", async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), "contract-"));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const file = path.join(folder, "enveloped.yaml");
+  writeFileSync(
+    file,
+    `name: enveloped
+websocket: { path: /monitor }
+filters: { all: {}, none: { source: [] }, a: { source: a } }
+roles: { broad: all }
+match: [{ filter: source, entry: source, rule: one-of }]
+entries: { where: "message.type == 'entry'", fields: { source: data.source, n: data.n }, sequence: n }
+`,
+  );
+  const { filters } = await loadContract(file);
+  t.same([filters["all"]?.everything, filters["none"]?.everything, filters["a"]?.everything], [true, true, false]);
 });

@@ -41,6 +41,7 @@ export function memoryContract(change: Partial<Contract> = {}): Contract {
   const filterOf = (name: string, message: Message): Filter => ({
     name,
     messages: [message],
+    everything: (!Array.isArray(message["sources"]) || message["sources"].length === 0) && typeof message["min_level"] !== "string",
     matches: (entry) => {
       const wanted = message["sources"];
       const least = message["min_level"];
