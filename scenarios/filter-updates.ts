@@ -26,6 +26,7 @@ export const filterUpdateChecks: readonly Check[] = [
       const conversation = await session.flowing(a);
       for (const filter of [b, a, b]) {
         await session.change(conversation, filter);
+        await requireAcks(session, conversation);
       }
     },
   },
@@ -381,6 +382,18 @@ export const filterUpdateChecks: readonly Check[] = [
     },
   },
 ];
+
+/** Fails unless each filter that was sent is acked within the bound, where the contract says that filters are. */
+async function requireAcks(session: Session, conversation: Conversation): Promise<void> {
+  const sent = conversation.filters.length;
+  if (session.contract.semantics.takesEffect !== "ack") {
+    return;
+  }
+  const acked = await session.until(() => (conversation.acks >= sent || conversation.end !== undefined ? true : undefined), session.bounds.applyMs);
+  if (acked === undefined) {
+    fail(`an ack of each filter within ${session.bounds.applyMs} ms`, `${conversation.acks} came for ${sent} filters, although the last one shows its effect`);
+  }
+}
 
 /** Writes entries for B under A, then sends B; with a backlog, while the reader pauses. A backlog is a warning only: what was queued when the filter came may be judged late. */
 async function requireNoReachBack(session: Session, backlog: boolean): Promise<void> {

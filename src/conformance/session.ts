@@ -273,6 +273,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
         unproven(lacked);
       }
       let cursor = since;
+      const { rejections } = conversation;
       const entries = sentinels(session, [filter], unless);
       const found = await session
         .until(() => {
@@ -282,7 +283,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
               return arrival;
             }
           }
-          return conversation.end === undefined ? undefined : "ended";
+          return conversation.end === undefined && conversation.rejections === rejections ? undefined : "ended";
         }, boundMs)
         .finally(() => entries.stop());
       if (found === undefined || found === "ended") {
@@ -290,6 +291,9 @@ export function createSession(context: RunContext, transport: Transport, seed: n
         const expected = `an entry that matches "${filter.name}"${unless.length === 0 ? "" : ` and not "${unless.map((other) => other.name).join('", "')}"`} within ${boundMs} ms of the filter`;
         if (conversation.end !== undefined) {
           fail(expected, `the stream ended: ${describeEnd(conversation.end)}`, [basis, ...rootsOfEnd]);
+        }
+        if (conversation.rejections > rejections) {
+          fail(expected, "a message that rejects it", [basis]);
         }
         if (entries.refused !== undefined) {
           unproven(`an entry that matches "${filter.name}": ${entries.refused}`);
