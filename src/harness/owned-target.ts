@@ -16,6 +16,8 @@ export interface StartCommand {
 export interface OwnedTarget {
   /** Where it is; after a restart that may be elsewhere. */
   urls(): Readonly<Partial<Record<Transport, TargetUrl>>>;
+  /** Port of its HTTP side by its ready line, where producer and probe are. */
+  httpPort(): number | undefined;
   pid(): number | undefined;
   log(): string;
   /** One sentence when it ended by itself. */
@@ -61,6 +63,7 @@ export async function ownTarget(
   }
   return {
     urls: urlsNow,
+    httpPort: () => started.ports.http,
     pid: () => (running ? started.pid : undefined),
     log: () => started.log(),
     death: () => (started.death === undefined ? undefined : `the target ${started.death}`),

@@ -152,7 +152,10 @@ function reachOf({ reach, owned }: Parts): Reach {
     return reach;
   }
   const urls = owned.urls();
-  return { ...reach, urls, httpOrigin: reach.httpOriginGiven ? reach.httpOrigin : urls.ws === undefined ? undefined : httpOriginOf(urls.ws) };
+  const port = owned.httpPort();
+  const named = port === undefined ? undefined : `http://127.0.0.1:${port}`;
+  const given = port === undefined ? reach.httpOrigin : reach.httpOrigin?.replace(/:0$/, `:${port}`);
+  return { ...reach, urls, httpOrigin: reach.httpOriginGiven ? given : urls.ws === undefined ? named : httpOriginOf(urls.ws) };
 }
 
 function besideStream(

@@ -23,6 +23,8 @@ const wrong = check("wrong", () => {
   fail("this", "that");
 });
 
+const cli = fileURLToPath(new URL("../../src/cli.js", import.meta.url));
+
 t.test("each check becomes a record on each transport, and what failed says how to run just it again", async (t) => {
   const { urls } = await server(t);
   const report = await runConformance({ urls: [urls.grpc, urls.websocket], checks: [fine, wrong], seed: 7 });
@@ -74,7 +76,6 @@ t.test("a pass on a retry is marked flaky", async (t) => {
 });
 
 t.test("a target that dies is no bug of the harness: exit code 4, and what it printed last", async (t) => {
-  const cli = fileURLToPath(new URL("../../src/cli.js", import.meta.url));
   const pidFile = path.join(t.testdir(), "server.pid");
   const fatal = check("fatal", async (session) => {
     process.kill(Number(readFileSync(pidFile, "utf8")), "SIGKILL");
@@ -101,4 +102,18 @@ t.test("words that a shell would take apart are quoted", (t) => {
   t.equal(quoteForShell("grpc://localhost:50051"), "grpc://localhost:50051");
   t.equal(quoteForShell("it's $HOME"), String.raw`'it'\''s $HOME'`);
   t.end();
+});
+
+t.test("the HTTP side of a server that was started is at the port of its ready line, though no WebSocket URL is given", async (t) => {
+  for (const httpUrl of [undefined, "http://127.0.0.1:0"]) {
+    const report = await runConformance({
+      urls: ["grpc://127.0.0.1:0"],
+      ...(httpUrl === undefined ? {} : { httpUrl }),
+      headers: [],
+      seed: 1,
+      start: { command: `exec ${process.execPath} ${cli} serve --grpc-port 0 --http-port 0 --rate 0` },
+      select: { ids: ["first-filter/none-missing"] },
+    });
+    t.match(report.checks, [{ status: "passed" }], String(httpUrl));
+  }
 });
