@@ -21,11 +21,15 @@ export interface GeneratorHealth {
   /** Share of the time that each worker's event loop worked. */
   readonly loopUtilisations: readonly number[];
   readonly dropped: number;
+  /** p99 of loop-delay in microseconds; NaN where it was not watched. */
+  readonly loopDelayP99Micros: number;
 }
 
 /** Greatest p99 of schedule-lag where no threshold sets a scale, in microseconds. */
 const scheduleLagLimitMicros = 1000;
 const loopUtilisationLimit = 0.8;
+/** A loop that is this late one time of a hundred does not get its processor: it reads late, and answers late what the target asks. */
+const loopDelayLimitMicros = 200_000;
 
 /** Whether the numbers can be believed; not a judgement of the target. */
 export function judgeGenerator(health: GeneratorHealth, thresholds: readonly Threshold[], measurement: Measurement): GeneratorVerdict {
@@ -42,6 +46,11 @@ export function judgeGenerator(health: GeneratorHealth, thresholds: readonly Thr
         `The event loop of worker ${worker + 1} was ${Math.round(utilisation * 100)} % busy, more than ${loopUtilisationLimit * 100} %: the generator was the bottleneck, the target can do at least what was measured.`,
       );
     }
+  }
+  if (health.loopDelayP99Micros > loopDelayLimitMicros) {
+    reasons.push(
+      `The event loop was ${formatMicros(health.loopDelayP99Micros)} late at p99, more than ${formatMicros(loopDelayLimitMicros)}: the generator did not get its processor, and latencies are its own.`,
+    );
   }
   if (health.dropped > 0) {
     reasons.push(`${formatNumber(health.dropped)} arrivals were dropped because too many waited: the offered load was not offered.`);

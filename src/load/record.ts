@@ -46,6 +46,7 @@ export function workloadRecord(options: RecordOptions): WorkloadRecord {
       scheduleLagP99Micros: scheduleLag?.quantile(0.99) ?? Number.NaN,
       loopUtilisations: shares.map((share) => share.loopUtilisation),
       dropped: measurement.counts.dropped,
+      loopDelayP99Micros: measurement.times.get("loop-delay")?.quantile(0.99) ?? Number.NaN,
     },
     thresholds,
     measurement,
