@@ -1,6 +1,7 @@
 import type { Check } from "../src/conformance/check.js";
 import { describeEnd } from "../src/conformance/conversation.js";
 import { awaitNotOk, awaitStatus, describeGrpcEnd, filterBytes, filterMessage, openGrpc } from "../src/conformance/grpc-exchange.js";
+import { rootsOfEnd } from "../src/conformance/roots.js";
 import type { Session } from "../src/conformance/session.js";
 import { awaitRefusal, filterPayload, openWebSocket, type CloseSeen, type WebSocketExchange } from "../src/conformance/websocket-exchange.js";
 import type { InvalidFilter } from "../src/core/contract.js";
@@ -41,7 +42,7 @@ export const badInputChecks: readonly Check[] = [
           }
           await session.settle(20);
           if (bystander.end !== undefined) {
-            fail(`another client's stream goes on after the text ${text}`, `it was ended: ${describeEnd(bystander.end)}`);
+            fail(`another client's stream goes on after the text ${text}`, `it was ended: ${describeEnd(bystander.end)}`, rootsOfEnd);
           }
         }
       }

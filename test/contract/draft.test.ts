@@ -90,3 +90,27 @@ producer:
   t.match(fleet.draft([], [filter("large")]), { seats: "4" });
   t.same(fleet.entryOf({ note: "5", speed: "22.75", moving: "true", seats: "4" }), { note: "5", speed: 22.75, moving: true, seats: 4 });
 });
+
+t.test("with many fields an entry is found that differs from the first guess in any of them", async (t) => {
+  const names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+  const folder = t.testdir({
+    "wide.yaml": `name: wide
+websocket: { path: /monitor }
+filters: { all: {}, first: { a: v0 }, both: { a: v0, h: v0 }, other: { a: v1, h: v2 }, never: { a: elsewhere, z: v0 } }
+match:
+${[...names, "z"].map((name) => `  - { filter: ${name}, entry: ${name}, rule: equals }`).join("\n")}
+entries: { required: [] }
+producer:
+  http: POST /entries
+  body: '{${names.map((name) => `"${name}":"{${name}}"`).join(",")}}'
+  values: { ${names.map((name) => `${name}: [v0, v1, v2, v3, v4, v5]`).join(", ")} }
+`,
+  });
+  const wide = await loadContract(path.join(folder, "wide.yaml"));
+  const filter = (name: string): Filter => wide.filters[name] as Filter;
+  t.match(wide.draft([], [filter("first")]), { a: "v1", h: "v0" });
+  t.match(wide.draft([filter("other")], [filter("both")]), { a: "v1", h: "v2" });
+  t.match(wide.draft([filter("first")], [filter("both")]), { a: "v0", h: "v1" });
+  t.equal(wide.draft([filter("never")], []), undefined, "no entry has the field");
+  t.equal(wide.draft([filter("first")], [filter("all")]), undefined, "what lets everything through keeps nothing out");
+});
