@@ -10,8 +10,15 @@ import { createNumberedSupply, whyNotTold } from "./numbered-supply.js";
 import { createSupply, type DraftProducer, type Supply } from "./supply.js";
 import { createWaiter, outcomeOf } from "./wait.js";
 
-/** How long the entries that come by themselves are watched, after the first; where there is a producer, little depends on them. */
-const lookMs = { alone: 250, besideProducer: 100 } as const;
+/** How long the entries that come by themselves are watched, after the first: until there are enough of them to know what comes, within bounds. */
+interface Look {
+  readonly leastMs: number;
+  readonly mostMs: number;
+}
+const enoughEntries = 200;
+const alone: Look = { leastMs: 250, mostMs: 1500 };
+/** Where a producer can make what every filter asks for little depends on them. */
+const besideProducer: Look = { leastMs: 100, mostMs: 100 };
 
 /** A failure that took longer is none of the entry's values. */
 const slowAnswerMs = 1000;
@@ -39,9 +46,9 @@ export async function preflight(options: {
     if (target === undefined || driver === undefined || broad === undefined) {
       return nothingSeen;
     }
-    const at = { contract, target, driver, watch, watchedMs: lookMs.alone };
+    const at = { contract, target, driver, watch, watched: alone };
     if (first.kind === "ready") {
-      return look({ ...at, filters: [broad], applyMs: 400, watchedMs: lookMs.besideProducer });
+      return look({ ...at, filters: [broad], applyMs: 400, ...(producesAll(contract) ? { watched: besideProducer } : {}) });
     }
     // All that there is to judge by is what comes by itself: a server that loses its first filter, or this one, must not pass for a quiet one.
     const [other = broad] = contract.roles.disjoint ?? [];
@@ -55,6 +62,14 @@ export async function preflight(options: {
   const learned = await learnFrom(options, first, background);
   const supply = createSupply({ contract: learned.contract, producer: options.producer, state: learned.state, background, backgroundPerSecond });
   return createNumberedSupply(contract, options.producer, supply);
+}
+
+/** Whether an entry can be made for each filter that lets any through. */
+function producesAll(contract: Contract): boolean {
+  const { filters, roles } = contract;
+  return Object.values(filters).every(
+    (filter) => filter === roles.silent || roles.invalid.some((invalid) => invalid.filter === filter) || contract.draft([filter], []) !== undefined,
+  );
 }
 
 /** The contract with what the producer takes, and where entries will come from then: a first entry may have been refused for one of its values. */
@@ -113,9 +128,9 @@ async function look(options: {
   readonly filters: readonly Filter[];
   readonly watch: LoopWatch;
   readonly applyMs: number;
-  readonly watchedMs: number;
+  readonly watched: Look;
 }): Promise<Seen> {
-  const { contract, target, driver, filters, watch, applyMs, watchedMs } = options;
+  const { contract, target, driver, filters, watch, applyMs, watched } = options;
   const waiter = createWaiter(watch);
   const { conversation, attach, hear } = createConversation({ contract, record: () => undefined, poke: () => waiter.poke() }, "preflight");
   const connection = await driver.connect(target, { timeoutMs: 5000 });
@@ -138,13 +153,16 @@ async function look(options: {
     }
     const from = conversation.arrivals.length;
     const fromMs = performance.now();
-    await waiter.until(() => (conversation.end === undefined && conversation.arrivals.length < 20_000 ? undefined : true), watchedMs, { quiet: true });
+    const overAfter = (entries: number) => (): true | undefined =>
+      conversation.end === undefined && conversation.arrivals.length < entries ? undefined : true;
+    await waiter.until(overAfter(20_000), watched.leastMs, { quiet: true });
+    await waiter.until(overAfter(enoughEntries), watched.mostMs - watched.leastMs, { quiet: true });
     stream.cancel();
     const seconds = Math.max(performance.now() - fromMs, 1) / 1000;
     const perSecond = (conversation.arrivals.length - from) / seconds;
-    const alone = perSecond > 0 ? perSecond : conversation.arrivals.length / Math.max((performance.now() - startMs) / 1000, 0.001);
+    const rate = perSecond > 0 ? perSecond : conversation.arrivals.length / Math.max((performance.now() - startMs) / 1000, 0.001);
     // A single entry may be the one that asking for the producer made.
-    return { entries: conversation.arrivals.slice(0, 2000).map((arrival) => arrival.entry), perSecond: conversation.arrivals.length > 3 ? alone : 0 };
+    return { entries: conversation.arrivals.slice(0, 2000).map((arrival) => arrival.entry), perSecond: conversation.arrivals.length > 3 ? rate : 0 };
   } finally {
     await connection.close();
   }
