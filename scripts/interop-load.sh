@@ -28,7 +28,7 @@ measure() {
   local name=$1 wanted=$2 start=$3 status=0
   shift 3
   # The scale on which a busy machine's generator is held to its schedule.
-  timeout --kill-after=5 40 node dist/src/cli.js load "$@" -t 'filter-apply p99 < 3s allow-empty' -t 'stale-hard == 0' -t 'lost == 0' \
+  timeout --kill-after=5 40 node dist/src/cli.js load "$@" -t 'filter-apply p99 < 3s allow-empty' -t 'stale-hard == 0' -t 'lost == 0 allow-empty' \
     --bound apply=5s --seed 1 --start "$start" --ready-within 30s --reporter line --output "$work/$name" >"$work/$name.log" 2>&1 || status=$?
   local said=""
   [ "$wanted" -eq 0 ] && said=$(node -e "$judge" "$work/$name/results.json" 2>&1)

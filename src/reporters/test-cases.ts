@@ -111,7 +111,10 @@ function thresholdOutcome(threshold: ThresholdRecord): CaseOutcome {
     case "failed":
       return withoutTimeline("failed", measured, fields);
     case "no-samples":
-      return withoutTimeline("failed", "no samples", [...fields, { label: "detail", text: "`allow-empty` in the threshold permits that." }]);
+      return withoutTimeline("failed", threshold.measured ?? "no samples", [
+        ...fields,
+        { label: "detail", text: "`allow-empty` in the threshold permits that." },
+      ]);
     case "inconclusive":
       return withoutTimeline("error", `the run cannot tell, ${measured}`, fields);
   }

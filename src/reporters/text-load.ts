@@ -143,7 +143,7 @@ function thresholdSign({ status }: ThresholdRecord, { palette }: Page): { readon
 /** `7.91 ms, 84 % to spare`, `21,400/s, 14 % beyond`, `no samples`. */
 export function marginText(threshold: ThresholdRecord): string {
   if (threshold.status === "no-samples") {
-    return "no samples";
+    return oneLine(threshold.measured ?? "no samples");
   }
   const measured = `${threshold.status === "inconclusive" ? "inconclusive: " : ""}${oneLine(threshold.measured ?? "not measured")}`;
   if (threshold.marginPercent === undefined || threshold.marginPercent === 0) {
