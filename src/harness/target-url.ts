@@ -56,6 +56,9 @@ export function parseTargetUrl(text: string): TargetUrl {
       hint: `for example ${scheme}://localhost:${schemes[scheme].port}`,
     });
   }
+  if (text.includes("\\")) {
+    throw new HarnessError("usage", `"${text}" has a backslash, which is no part of a URL.`, { place: text, hint: "write / between the parts of a path" });
+  }
   if (url.hash !== "") {
     throw new HarnessError("usage", `"${text}" has a fragment, which is never sent.`, { place: text, hint: "leave out what follows the #" });
   }
@@ -79,9 +82,16 @@ export function parseTargetUrl(text: string): TargetUrl {
     host: url.hostname.replace(/^\[|\]$/g, ""),
     port: written === undefined ? port : Number(written),
     path: path === "" ? undefined : path.startsWith("?") ? `/${path}` : path,
-    authorization:
-      url.username === "" ? undefined : `Basic ${Buffer.from(`${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`).toString("base64")}`,
+    authorization: url.username === "" ? undefined : `Basic ${Buffer.from(`${decoded(url.username)}:${decoded(url.password)}`).toString("base64")}`,
   };
+}
+
+function decoded(credential: string): string {
+  try {
+    return decodeURIComponent(credential);
+  } catch {
+    throw new HarnessError("usage", "The name or the password in a URL has a % that begins no byte.", { place: "the target's URL", hint: "write %25 for it" });
+  }
 }
 
 /** `http://host:port` beside a WebSocket URL: where producer and probe are, unless said otherwise. */

@@ -70,6 +70,14 @@ t.test("what is no method path, no port or has a fragment is refused with a way 
   t.end();
 });
 
+t.test("a backslash, and a % that begins no byte, are refused", (t) => {
+  t.throws(() => parseTargetUrl("ws://a\\:99999"), { name: "HarnessError", code: "usage", message: /backslash/ });
+  for (const text of ["ws://%@a", "ws://a:%zz@h"]) {
+    t.throws(() => parseTargetUrl(text), { name: "HarnessError", code: "usage", message: /begins no byte/, hint: /%25/ }, text);
+  }
+  t.end();
+});
+
 t.test("any text is either read or refused with a HarnessError", (t) => {
   const schemes = fc.constantFrom("grpc://", "ws://", "wss://", "", "http://");
   fc.assert(
