@@ -3,9 +3,9 @@ import type { Check } from "../src/conformance/check.js";
 import type { Arrival, Conversation } from "../src/conformance/conversation.js";
 import { rootsOfNoEntry, rootsOfNoUpdate, rootsOfWrongEntry } from "../src/conformance/roots.js";
 import type { Session } from "../src/conformance/session.js";
-import type { Filter } from "../src/core/contract.js";
+import { type Filter, ordinaryFilters } from "../src/core/contract.js";
 import { fail, notApplicable, unproven, warn } from "../src/core/verdict.js";
-import { alternating, flowOf, overdue, requireAllMatch, requireAStarBStar, requireInOrder, requireTokensInOrder } from "./observations.js";
+import { alternating, flowOf, overdue, requireAcks, requireAllMatch, requireAStarBStar, requireInOrder, requireTokensInOrder } from "./observations.js";
 import { writeUnequal, writtenMeanwhile } from "./update-batches.js";
 
 const both = ["grpc", "ws"] as const;
@@ -383,18 +383,6 @@ export const filterUpdateChecks: readonly Check[] = [
   },
 ];
 
-/** Fails unless each filter that was sent is acked within the bound, where the contract says that filters are. */
-async function requireAcks(session: Session, conversation: Conversation): Promise<void> {
-  const sent = conversation.filters.length;
-  if (session.contract.semantics.takesEffect !== "ack") {
-    return;
-  }
-  const acked = await session.until(() => (conversation.acks >= sent || conversation.end !== undefined ? true : undefined), session.bounds.applyMs);
-  if (acked === undefined) {
-    fail(`an ack of each filter within ${session.bounds.applyMs} ms`, `${conversation.acks} came for ${sent} filters, although the last one shows its effect`);
-  }
-}
-
 /** Writes entries for B under A, then sends B; with a backlog, while the reader pauses. A backlog is a warning only: what was queued when the filter came may be judged late. */
 async function requireNoReachBack(session: Session, backlog: boolean): Promise<void> {
   const [a, b] = session.role("disjoint");
@@ -453,13 +441,12 @@ function pairsOf(session: Session): (readonly [Filter, Filter])[] {
 
 /** For each field that none of these filters sets: one that does, replaced by the broad one. A field that is merged would stay. */
 function widenings(session: Session, tried: readonly Filter[]): (readonly [Filter, Filter])[] {
-  const { filters, roles } = session.contract;
-  const { broad } = roles;
+  const { broad } = session.contract.roles;
   const fieldsOf = (filter: Filter): string[] => Object.keys(filter.messages.at(-1) ?? {});
   const seen = new Set(tried.flatMap(fieldsOf));
   const found: (readonly [Filter, Filter])[] = [];
-  for (const filter of Object.values(filters)) {
-    const usable = broad !== undefined && filter !== broad && filter !== roles.silent && !roles.invalid.some((invalid) => invalid.filter === filter);
+  for (const filter of ordinaryFilters(session.contract)) {
+    const usable = broad !== undefined && filter !== broad;
     const isNew = fieldsOf(filter).some((field) => !seen.has(field));
     if (usable && isNew && session.supply.lacks([filter], []) === undefined && session.supply.lacks([broad], [filter]) === undefined) {
       fieldsOf(filter).forEach((field) => seen.add(field));

@@ -3,10 +3,10 @@ import type { Check } from "../src/conformance/check.js";
 import { describeEnd, describeEntry, requireNoViolations, type Conversation } from "../src/conformance/conversation.js";
 import { rootsOfNoEntry, rootsOfWrongEntry } from "../src/conformance/roots.js";
 import type { Session } from "../src/conformance/session.js";
-import type { EntryDraft, Filter } from "../src/core/contract.js";
+import { type EntryDraft, type Filter, ordinaryFilters } from "../src/core/contract.js";
 import { fail, notApplicable, unproven } from "../src/core/verdict.js";
 import { comparesText, variantsOf, type Variant } from "./variants.js";
-import { awaitQuietly, flowOf, overdue, requireAllMatch } from "./observations.js";
+import { awaitQuietly, flowOf, overdue, requireAcks, requireAllMatch } from "./observations.js";
 
 const both = ["grpc", "ws"] as const;
 
@@ -55,7 +55,7 @@ export const firstFilterChecks: readonly Check[] = [
     async run(session) {
       const conversation = await session.open({ filter: session.role("broad") });
       await session.effect(conversation, session.role("broad"), { since: 0 });
-      await requireAck(session, conversation);
+      await requireAcks(session, conversation);
       const { disjoint } = session.contract.roles;
       if (disjoint !== undefined) {
         const narrow = await session.open({ filter: disjoint[0] });
@@ -77,10 +77,7 @@ export const firstFilterChecks: readonly Check[] = [
     dependsOn: ["first-filter/takes-effect"],
     async run(session) {
       let proved = 0;
-      for (const filter of Object.values(session.contract.filters)) {
-        if (filter === session.contract.roles.silent || session.contract.roles.invalid.some((invalid) => invalid.filter === filter)) {
-          continue;
-        }
+      for (const filter of ordinaryFilters(session.contract)) {
         if (session.supply.lacks([filter], []) !== undefined) {
           continue;
         }
@@ -456,15 +453,4 @@ function refusals(session: Session): readonly number[] {
   return session.transport === "grpc"
     ? [3, 9, 11, ...invalid.flatMap(({ grpcStatuses }) => grpcStatuses)]
     : [1003, 1007, 1008, ...invalid.flatMap(({ wsCodes }) => wsCodes)];
-}
-
-/** Fails unless the filter is acked within the bound, where the contract says that filters are. */
-async function requireAck(session: Session, conversation: Conversation): Promise<void> {
-  if (session.contract.semantics.takesEffect !== "ack") {
-    return;
-  }
-  const acked = await session.until(() => (conversation.acks > 0 || conversation.end !== undefined ? true : undefined), session.bounds.applyMs);
-  if (acked === undefined) {
-    fail(`an ack of the filter within ${session.bounds.applyMs} ms`, "none, although its entries came");
-  }
 }

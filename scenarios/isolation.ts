@@ -3,7 +3,7 @@ import { describeEnd, type Conversation } from "../src/conformance/conversation.
 import { connectGrpc, describeGrpcEnd, openGrpc, type GrpcExchange } from "../src/conformance/grpc-exchange.js";
 import { rootsOfNoEntry } from "../src/conformance/roots.js";
 import type { Session } from "../src/conformance/session.js";
-import type { EntryDraft, Filter } from "../src/core/contract.js";
+import { type EntryDraft, type Filter, ordinaryFilters } from "../src/core/contract.js";
 import { fail, unproven } from "../src/core/verdict.js";
 import { ERROR_CODE } from "../src/wire/http2-frames.js";
 import { arrivalOf, requireAllMatch, requireInOrder, requireTokensInOrder } from "./observations.js";
@@ -219,10 +219,7 @@ export const isolationChecks: readonly Check[] = [
 
 /** Filters for `count` streams: those of the contract that entries can be seen for, in turn. */
 function spread(session: Session, count: number): Filter[] {
-  const invalid = new Set(session.contract.roles.invalid.map((entry) => entry.filter));
-  const usable = [...session.role("disjoint"), ...Object.values(session.contract.filters)].filter(
-    (filter) => !invalid.has(filter) && filter !== session.contract.roles.silent && session.supply.lacks([filter], []) === undefined,
-  );
+  const usable = [...session.role("disjoint"), ...ordinaryFilters(session.contract)].filter((filter) => session.supply.lacks([filter], []) === undefined);
   const distinct = [...new Set(usable)];
   if (distinct.length === 0) {
     unproven("entries that match any of the contract's filters");

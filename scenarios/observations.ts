@@ -35,6 +35,21 @@ function shown(entry: Entry, ...filters: readonly Filter[]): string {
   return `${JSON.stringify(entry)}${why === undefined ? "" : `; ${why}`}`;
 }
 
+/** Fails unless each filter that was sent is acked within the bound, where the contract says that filters are. */
+export async function requireAcks(session: Session, conversation: Conversation): Promise<void> {
+  const sent = conversation.filters.length;
+  if (session.contract.semantics.takesEffect !== "ack") {
+    return;
+  }
+  const acked = await session.until(() => (conversation.acks >= sent || conversation.end !== undefined ? true : undefined), session.bounds.applyMs);
+  if (acked === undefined) {
+    fail(
+      `an ack of the filter within ${session.bounds.applyMs} ms`,
+      `${conversation.acks} acks came for ${sent} filters, although the last one shows its effect`,
+    );
+  }
+}
+
 /** Fails unless sequences increase from arrival to arrival, each entry at most once. */
 export function requireInOrder(session: Session, conversation: Conversation, from = 0): void {
   const { entries } = session.contract;

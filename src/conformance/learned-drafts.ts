@@ -1,5 +1,5 @@
 import { performance } from "node:perf_hooks";
-import type { Contract, Entry, EntryDraft, Filter, LearnedDrafts } from "../core/contract.js";
+import { type Contract, type Entry, type EntryDraft, type Filter, type LearnedDrafts, ordinaryFilters } from "../core/contract.js";
 import type { DraftProducer } from "./supply.js";
 
 /** Different values of a field that are kept of the entries seen. */
@@ -52,8 +52,7 @@ export async function learnDrafts(
 
 /** What checks ask for: an entry of one filter, and of one but not another. */
 function* questions(contract: Contract, first: readonly Filter[]): Generator<readonly [yes: readonly Filter[], no: readonly Filter[]]> {
-  const { silent, invalid } = contract.roles;
-  const filters = Object.values(contract.filters).filter((filter) => filter !== silent && !invalid.some((one) => one.filter === filter));
+  const filters = ordinaryFilters(contract);
   yield [first, []];
   for (const filter of filters) {
     yield [[filter], []];

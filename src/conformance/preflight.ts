@@ -1,5 +1,5 @@
 import { performance } from "node:perf_hooks";
-import type { Contract, Entry, Filter, Transport } from "../core/contract.js";
+import { type Contract, type Entry, type Filter, ordinaryFilters, type Transport } from "../core/contract.js";
 import { HarnessError } from "../core/errors.js";
 import type { Driver, StreamEnd } from "../core/stream.js";
 import type { Target } from "../core/target.js";
@@ -66,10 +66,7 @@ export async function preflight(options: {
 
 /** Whether an entry can be made for each filter that lets any through. */
 function producesAll(contract: Contract): boolean {
-  const { filters, roles } = contract;
-  return Object.values(filters).every(
-    (filter) => filter === roles.silent || roles.invalid.some((invalid) => invalid.filter === filter) || contract.draft([filter], []) !== undefined,
-  );
+  return ordinaryFilters(contract).every((filter) => contract.draft([filter], []) !== undefined);
 }
 
 /** The contract with what the producer takes, and where entries will come from then: a first entry may have been refused for one of its values. */

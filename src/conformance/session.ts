@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
 import { performance } from "node:perf_hooks";
-import type { Bounds, Contract, Filter, Roles, Transport } from "../core/contract.js";
+import { type Bounds, type Contract, type Filter, type Roles, type Transport, transportName } from "../core/contract.js";
 import { messageOf } from "../core/errors.js";
 import { createRandom } from "../core/random.js";
 import type { Connection, Driver, MonitorStream, StreamEvent } from "../core/stream.js";
@@ -216,7 +216,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
       const driver = context.drivers[on];
       const onTarget = context.targets[on];
       if (driver === undefined || onTarget === undefined) {
-        unproven(`a ${on === "grpc" ? "gRPC" : "WebSocket"} URL of the same server`);
+        unproven(`a ${transportName(on)} URL of the same server`);
       }
       const connecting = driver.connect(onTarget, { timeoutMs: connectTimeoutMs, signal: over.signal });
       // Also one that comes when nobody waits for it any more.

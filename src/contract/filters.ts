@@ -1,5 +1,5 @@
 import type { Filter, Message } from "../core/contract.js";
-import { compileMatch, compileUnjudged, type CompiledRule, constrains } from "./match-rules.js";
+import { compileMatch, compileUnjudged, type CompiledRule, everything } from "./match-rules.js";
 import { fillTemplate } from "./templates.js";
 
 /** A function that makes filters of their messages. Of several messages in a row the last one holds; an unset namespace reference is filled in. */
@@ -11,12 +11,7 @@ export function createFilterMaker(options: {
   return (name, messages) => {
     const filled = messages.map((message) => fillTemplate(message, { namespace }));
     const last = filled.at(-1) ?? {};
-    return {
-      name,
-      messages: filled,
-      everything: !constrains(rules, last),
-      matches: compileMatch(rules, last),
-      unjudged: compileUnjudged(rules, last),
-    };
+    const matches = compileMatch(rules, last);
+    return { name, messages: filled, everything: matches === everything, matches, unjudged: compileUnjudged(rules, last) };
   };
 }

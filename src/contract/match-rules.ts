@@ -9,7 +9,13 @@ export type CompiledRule =
   | Exclude<RuleFile, { readonly cel: string }>
   | { readonly cel: CompiledCel; readonly text: string; readonly reads: readonly string[] | undefined; readonly filterToCel: ToCel };
 
-/** A predicate over entries for one filter message; what can be prepared is prepared, so that judging an entry is a few comparisons. */
+/** Lets every entry through. */
+export const everything = (): boolean => true;
+
+/**
+ * A predicate over entries for one filter message; what can be prepared is prepared, so that judging an entry is a few comparisons.
+ * It is `everything` where no rule asks anything for the filter's sake.
+ */
 export function compileMatch(rules: readonly CompiledRule[], filter: Message): (entry: Entry) => boolean {
   const tests = rules.flatMap((rule) => {
     const test = compileRule(rule, filter);
@@ -17,17 +23,12 @@ export function compileMatch(rules: readonly CompiledRule[], filter: Message): (
   });
   const [first, second] = tests;
   if (first === undefined) {
-    return () => true;
+    return everything;
   }
   if (second === undefined) {
     return first;
   }
   return tests.length === 2 ? (entry) => first(entry) && second(entry) : (entry) => tests.every((test) => test(entry));
-}
-
-/** Whether any rule asks something of entries for the filter's sake. */
-export function constrains(rules: readonly CompiledRule[], filter: Message): boolean {
-  return rules.some((rule) => compileRule(rule, filter) !== undefined);
 }
 
 /** A function that says which rule could not judge an entry and why; undefined when all could. A rule that cannot judge lets nothing through. */

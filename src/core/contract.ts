@@ -240,6 +240,16 @@ export type MatchRule =
   | { readonly filter: string; readonly entry: string; readonly rule: "one-of" | "equals" | "contains" | "prefix" }
   | { readonly filter: string; readonly entry: string; readonly rule: "at-least" | "at-most"; readonly order: readonly string[] | undefined };
 
+/** What people call a transport. */
+export function transportName(transport: Transport): string {
+  return transport === "grpc" ? "gRPC" : "WebSocket";
+}
+
+/** The named filters that the server takes and that let entries through: neither the silent one nor those that are invalid. */
+export function ordinaryFilters({ filters, roles }: Pick<Contract, "filters" | "roles">): readonly Filter[] {
+  return Object.values(filters).filter((filter) => filter !== roles.silent && !roles.invalid.some((invalid) => invalid.filter === filter));
+}
+
 /** The sequence number of an entry; bigint where it is beyond 2^53; undefined where it has none. */
 export function sequenceOf(rules: EntryRules, entry: Entry): number | bigint | undefined {
   const value = rules.sequence === undefined ? undefined : entry[rules.sequence];

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import type { Contract, Transport } from "../core/contract.js";
+import { type Contract, type Transport, transportName } from "../core/contract.js";
 import { HarnessError, messageOf } from "../core/errors.js";
 import type { Target, TlsOptions } from "../core/target.js";
 import { redact, secretsInUrls, secretsOfHeader } from "./redact.js";
@@ -46,14 +46,10 @@ export async function readReach(options: ConnectionOptions, folder: string): Pro
   for (const text of options.urls) {
     const url = parseTargetUrl(text);
     if (urls[url.transport] !== undefined) {
-      throw new HarnessError(
-        "usage",
-        `Two ${url.transport === "grpc" ? "gRPC" : "WebSocket"} URLs were given: ${urls[url.transport]?.shown ?? ""} and ${url.shown}.`,
-        {
-          place: url.shown,
-          hint: "a run judges one server: give one URL for each transport",
-        },
-      );
+      throw new HarnessError("usage", `Two ${transportName(url.transport)} URLs were given: ${urls[url.transport]?.shown ?? ""} and ${url.shown}.`, {
+        place: url.shown,
+        hint: "a run judges one server: give one URL for each transport",
+      });
     }
     urls[url.transport] = url;
   }
@@ -104,14 +100,10 @@ export function targetsOf(reach: Reach, contract: Contract, { onlyBound }: { rea
       continue;
     }
     if (binding === undefined) {
-      throw new HarnessError(
-        "contract",
-        `The contract "${contract.name}" does not say how its monitor is served over ${url.transport === "grpc" ? "gRPC" : "WebSocket"}.`,
-        {
-          place: contract.source,
-          hint: `add a "${url.transport === "grpc" ? "grpc" : "websocket"}" section, or leave out ${url.shown}`,
-        },
-      );
+      throw new HarnessError("contract", `The contract "${contract.name}" does not say how its monitor is served over ${transportName(url.transport)}.`, {
+        place: contract.source,
+        hint: `add a "${url.transport === "grpc" ? "grpc" : "websocket"}" section, or leave out ${url.shown}`,
+      });
     }
     targets[url.transport] = {
       url: redact(url.shown, reach.secrets),

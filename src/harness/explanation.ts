@@ -1,3 +1,4 @@
+import { transportName } from "../core/contract.js";
 import type { Check } from "../conformance/check.js";
 import { type Fault, faults } from "../reference/faults.js";
 
@@ -24,7 +25,7 @@ function explanationOf(check: Check): Explanation {
     provedBy: Object.entries(known)
       .filter(([, fault]) => fault.caughtBy.includes(check.id))
       .map(([name, fault]) => ({ name, sentence: fault.sentence })),
-    transports: check.on.map((transport) => (transport === "grpc" ? "gRPC" : "WebSocket")).join(", "),
+    transports: check.on.map(transportName).join(", "),
     needs: (check.needs ?? []).map((need) => needWords[need]),
   };
 }

@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.js";
-import type { Message } from "../core/contract.js";
+import { type Message, transportName } from "../core/contract.js";
 import type { Driver, FloodOptions, MessageBytes, MonitorStream, StreamEnd, StreamEvent } from "../core/stream.js";
 import type { Target } from "../core/target.js";
 import type { FilterReference, Workload } from "../core/workload.js";
@@ -139,15 +139,11 @@ function floodedDoor(
 }
 
 function unjudgedRemarks(target: Target, { unjudged }: WholeEntries): string[] {
-  return unjudged === undefined ? [] : [`Entries over ${transportOf(target)} were taken for not matching that could not be judged: ${unjudged}.`];
-}
-
-function transportOf(target: Target): string {
-  return target.transport === "grpc" ? "gRPC" : "WebSocket";
+  return unjudged === undefined ? [] : [`Entries over ${transportName(target.transport)} were taken for not matching that could not be judged: ${unjudged}.`];
 }
 
 function readingRemarks(target: Target, choice: ReaderChoice, scanned: ScannedTarget): string[] {
-  const where = transportOf(target);
+  const where = transportName(target.transport);
   if (choice.kind === "whole") {
     return [`Entries over ${where} were decoded whole, because ${choice.why}: peak rates are lower.`];
   }

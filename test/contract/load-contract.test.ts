@@ -73,18 +73,17 @@ entries: { time: at, required: [id, at, state] }
 });
 
 t.test("a filter says which rule could not judge an entry", async (t) => {
-  const folder = mkdtempSync(path.join(tmpdir(), "contract-"));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const file = path.join(folder, "loose.yaml");
-  writeFileSync(
-    file,
-    `name: loose
+  const file = path.join(
+    t.testdir({
+      "loose.yaml": `name: loose
 websocket: { path: /monitor }
 filters: { all: {} }
 roles: { broad: all }
 match: [{ cel: "!has(filter.source) || entry.source == filter.source" }, { cel: "!(entry.tag == 'x')" }]
 entries: { required: [] }
 `,
+    }),
+    "loose.yaml",
   );
   const all = (await loadContract(file)).filters["all"];
   t.equal(all?.everything, false, "nobody can tell what CEL lets through");
@@ -98,18 +97,17 @@ entries: { required: [] }
 });
 
 t.test("a filter that no rule asks anything for lets everything through, also in an envelope", async (t) => {
-  const folder = mkdtempSync(path.join(tmpdir(), "contract-"));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const file = path.join(folder, "enveloped.yaml");
-  writeFileSync(
-    file,
-    `name: enveloped
+  const file = path.join(
+    t.testdir({
+      "enveloped.yaml": `name: enveloped
 websocket: { path: /monitor }
 filters: { all: {}, none: { source: [] }, a: { source: a } }
 roles: { broad: all }
 match: [{ filter: source, entry: source, rule: one-of }]
 entries: { where: "message.type == 'entry'", fields: { source: data.source, n: data.n }, sequence: n }
 `,
+    }),
+    "enveloped.yaml",
   );
   const { filters } = await loadContract(file);
   t.same([filters["all"]?.everything, filters["none"]?.everything, filters["a"]?.everything], [true, true, false]);
