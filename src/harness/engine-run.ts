@@ -111,6 +111,7 @@ export function engineRecord(engine: Pick<Engine, "name" | "remarks" | "uncounte
       remarks: outcome.remarks,
       measuredMicros: outcome.measuredMicros,
       endedEarly: false,
+      comparedBlocks: 0,
     })),
     thresholds,
     ...(baseline === undefined ? {} : { baseline }),

@@ -7,6 +7,8 @@ interface Block {
   most: number;
 }
 
+/** Sequence numbers of a block. */
+export const blockLength = 256;
 /** Blocks that are kept open for streams that lag behind; an older one is closed when another begins. */
 const openBlocks = 64;
 
@@ -15,10 +17,9 @@ const openBlocks = 64;
  * lost some, whatever the filter lets through; what all of them lost cannot be seen.
  */
 export class FanOut {
-  /** Sequence numbers of a block. */
-  readonly blockLength = 256;
   readonly #meter: Meter;
   readonly #filters = new Map<object, Map<number, Block>>();
+  #compared = 0;
 
   constructor(meter: Meter) {
     this.#meter = meter;
@@ -31,9 +32,12 @@ export class FanOut {
     for (let skipped = block + 1; skipped < Math.min(next, block + 1 + openBlocks); skipped++) {
       add(blocks, skipped, 0);
     }
-    while (blocks.size > openBlocks) {
-      const oldest = Math.min(...blocks.keys());
-      this.#close(blocks, oldest);
+    // The first to be opened is the oldest, but for those that a stream far behind opened again.
+    for (const index of blocks.keys()) {
+      if (blocks.size <= openBlocks) {
+        break;
+      }
+      this.#close(blocks, index);
     }
   }
 
@@ -45,13 +49,14 @@ export class FanOut {
     }
   }
 
-  /** No more reports come. */
-  finish(): void {
+  /** No more reports come. @returns blocks that more than one stream went through. */
+  finish(): number {
     for (const blocks of this.#filters.values()) {
       for (const block of [...blocks.keys()]) {
         this.#close(blocks, block);
       }
     }
+    return this.#compared;
   }
 
   #blocksOf(filter: object): Map<number, Block> {
@@ -66,7 +71,8 @@ export class FanOut {
   #close(blocks: Map<number, Block>, index: number): void {
     const block = blocks.get(index);
     blocks.delete(index);
-    if (block !== undefined) {
+    if (block !== undefined && block.reports > 1) {
+      this.#compared++;
       this.#meter.counts["lost-relative"] += Math.max(0, block.most * block.reports - block.sum);
     }
   }

@@ -7,6 +7,7 @@ import type { HistogramRecord, WindowRecord, WorkloadRecord } from "../core/repo
 import type { Target } from "../core/target.js";
 import type { Threshold } from "../core/threshold.js";
 import type { StreamGroup, Workload } from "../core/workload.js";
+import { blockLength } from "./fan-out.js";
 import { filterResolver } from "./filters.js";
 import { floodRecord } from "./flood-record.js";
 import type { FloodMeasured } from "./flood-run.js";
@@ -57,6 +58,7 @@ export function workloadRecord(options: RecordOptions): WorkloadRecord {
     ...generator.reasons,
     ...(floodProblem === undefined ? [] : [`The flood was not what was asked for: ${floodProblem}.`]),
   ];
+  const uncounted = [...(options.uncounted ?? uncountedIn(workload, targets)), ...(comparesStreams(shares) ? [] : (["lost-relative"] as const))];
   const histograms: Record<string, HistogramRecord> = {};
   for (const name of timeMetrics) {
     const histogram = measurement.times.get(name);
@@ -86,7 +88,7 @@ export function workloadRecord(options: RecordOptions): WorkloadRecord {
     histograms,
     values: measurement.values,
     windows: windowRecords(measurement.windows, shares, options.targetSamples),
-    thresholds: judgeThresholds(thresholds, { ...measurement, uncounted: options.uncounted ?? uncountedIn(workload, targets) }, baseline),
+    thresholds: judgeThresholds(thresholds, { ...measurement, uncounted }, baseline),
     generator: { status: reasons.length === 0 ? "valid" : "invalid", reasons },
     remarks: [...new Set([...options.remarks, ...shares.flatMap((share) => share.remarks), ...remarksOf(options, measurement)])],
     errors: mergeErrors(shares),
@@ -231,6 +233,11 @@ function remarksOf(options: RecordOptions, measurement: Measurement): string[] {
     remarks.push(`filter-apply cannot be told finer than ${formatMicros(gap)}, the time between discriminating entries.`);
   }
   remarks.push(...lossRemarks(workload, targets));
+  if (!comparesStreams(shares) && options.thresholds.some(({ metric }) => metric === "lost-relative")) {
+    remarks.push(
+      `lost-relative was not counted: no two streams with one filter went through the same ${blockLength} sequence numbers in one worker; more entries, more streams or fewer workers make it count.`,
+    );
+  }
   if (measurement.times.has("delivery-lag")) {
     remarks.push(`delivery-lag compares the target's clock with this machine's: between two machines it holds their offset too.`);
   }
@@ -244,6 +251,10 @@ function remarksOf(options: RecordOptions, measurement: Measurement): string[] {
     remarks.push(`The first ${workload.warmUpMs / 1000} s are warm-up: what breaks the contract is counted in them, latencies and rates are not.`);
   }
   return remarks;
+}
+
+function comparesStreams(shares: readonly ShareRecord[]): boolean {
+  return shares.some(({ comparedBlocks }) => comparedBlocks > 0);
 }
 
 /** Counters that stay at zero whatever happens: losses, where no group's filters would show any. */

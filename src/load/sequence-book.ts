@@ -1,4 +1,4 @@
-import type { FanOut } from "./fan-out.js";
+import { blockLength, type FanOut } from "./fan-out.js";
 import type { Meter } from "./meter.js";
 
 export interface SequenceRules {
@@ -94,7 +94,7 @@ export class SequenceBook {
     if (fanOut !== undefined) {
       // The block under way is not whole; the next one is.
       this.#filter = filter;
-      this.#blockEnd = (Math.floor(this.#last / fanOut.blockLength) + 1) * fanOut.blockLength;
+      this.#blockEnd = (Math.floor(this.#last / blockLength) + 1) * blockLength;
     }
   }
 
@@ -104,13 +104,13 @@ export class SequenceBook {
     if (fanOut === undefined || this.#filter === undefined) {
       return;
     }
-    const next = Math.floor(sequence / fanOut.blockLength);
+    const next = Math.floor(sequence / blockLength);
     if (this.#block >= 0) {
       fanOut.report(this.#filter, this.#block, next, this.#inOrder - this.#blockStart);
     }
     this.#block = next;
     this.#blockStart = this.#inOrder;
-    this.#blockEnd = (next + 1) * fanOut.blockLength;
+    this.#blockEnd = (next + 1) * blockLength;
   }
 
   #outOfOrder(sequence: number): void {
@@ -141,7 +141,7 @@ export class SequenceBook {
     if (fanOut === undefined || this.#filter === undefined || this.#block < 0) {
       return;
     }
-    const block = Math.floor(sequence / fanOut.blockLength);
+    const block = Math.floor(sequence / blockLength);
     if (block === this.#block) {
       this.#blockStart--;
     } else {

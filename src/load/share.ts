@@ -45,6 +45,8 @@ export interface ShareRecord {
   /** Each window's utilisation, by index. */
   readonly utilisations: readonly { readonly index: number; readonly utilisation: number }[];
   readonly longestStallMicros: number;
+  /** Blocks of the sequence in which streams with the same filter were compared: what lost-relative rests on. */
+  readonly comparedBlocks: number;
   readonly errors: Readonly<Record<string, number>>;
   readonly remarks: readonly string[];
   readonly measuredMicros: number;
@@ -100,12 +102,13 @@ export async function performShare(options: ShareOptions): Promise<ShareRecord> 
     const measured = await measuring;
     await performing;
     await Promise.all(groups.filter(({ group }) => group.untilMs === undefined).map((group) => group.conclude()));
-    booked.forEach(({ closeBooks }) => closeBooks());
+    const comparedBlocks = booked.reduce((sum, { closeBooks }) => sum + closeBooks(), 0);
     return {
       groups: groups.map((group, i) => ({ name: group.group.name, record: group.meter.record(measured.streamRates[i] ?? []) })),
       loopUtilisation: measured.loopUtilisation,
       utilisations: measured.utilisations,
       longestStallMicros: measured.longestStallMicros,
+      comparedBlocks,
       errors: Object.fromEntries(errors),
       remarks: source.remarks,
       measuredMicros: measured.measuredMicros,
@@ -178,13 +181,13 @@ function newGroup(
   options: ShareOptions,
   group: StreamGroup,
   shared: { readonly stop: AbortSignal; readonly pace: ReturnType<typeof createPace>; readonly errors: Map<string, number> },
-): { readonly run: GroupRun; readonly closeBooks: () => void } {
+): { readonly run: GroupRun; readonly closeBooks: () => number } {
   const { workload, targets, shard, seed, source, clock, windowed, produce } = options;
   const contractOf = (target: number) => (targets[target] as Target).contract;
   const applyMsOf = (target: number): number => workload.applyWithinMs ?? contractOf(target).bounds.applyMs;
   const { errors } = shared;
   const meter = new Meter(windowed);
-  const fanOuts = comparesStreams(group) ? targetsOf(group, targets).map((target) => [target, new FanOut(meter)] as const) : [];
+  const fanOuts = comparesStreams(group, shard) ? targetsOf(group, targets).map((target) => [target, new FanOut(meter)] as const) : [];
   const run = new GroupRun({
     group,
     targets: targetsOf(group, targets),
@@ -218,13 +221,13 @@ function newGroup(
       errors.set(key, (errors.get(key) ?? 0) + 1);
     },
   });
-  return { run, closeBooks: () => fanOuts.forEach(([, fanOut]) => fanOut.finish()) };
+  return { run, closeBooks: () => fanOuts.reduce((sum, [, fanOut]) => sum + fanOut.finish(), 0) };
 }
 
-/** Whether the group's streams hold one filter from begin to end, so that they should receive the same. */
-function comparesStreams(group: StreamGroup): boolean {
+/** Whether several of the group's streams are this worker's and hold one filter from begin to end, so that they should receive the same. */
+function comparesStreams(group: StreamGroup, shard: ShareOptions["shard"]): boolean {
   const sent = group.begin.filter((step) => step.kind === "send");
-  return group.streams > 1 && sent.length === 1 && sent[0]?.filters.length === 1 && !group.each.some((step) => step.kind === "send");
+  return group.streams > shard.index + shard.count && sent.length === 1 && sent[0]?.filters.length === 1 && !group.each.some((step) => step.kind === "send");
 }
 
 /** Windows need no exact boundary: their true width is recorded. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import t from "tap";
-import { FanOut } from "../../src/load/fan-out.js";
+import { blockLength, FanOut } from "../../src/load/fan-out.js";
 import { StreamLedger } from "../../src/load/ledger.js";
 import { Meter } from "../../src/load/meter.js";
 
@@ -29,7 +29,7 @@ t.test("what one stream lost and another received is counted, whatever the filte
         const at = Number(loss.split(" ")[1]);
         all.set(at, (all.get(at) ?? 0) + 1);
       }
-      const blockOf = (at: number) => Math.floor((at * 3) / fanOut.blockLength);
+      const blockOf = (at: number) => Math.floor((at * 3) / blockLength);
       let expected = 0;
       for (const block of new Set([...all.keys()].map(blockOf))) {
         const lostBy = [0, 1, 2].map(

@@ -121,6 +121,18 @@ t.test("a threshold without samples fails, one that allows it passes", async (t)
   );
 });
 
+t.test("what two streams received is compared; where there is nobody to compare with, no losses are promised", async (t) => {
+  const thresholds = ["lost-relative == 0"];
+  const statusWith = async (perTick: number, streams: number) => {
+    const workload = { ...throughput, groups: throughput.groups.map((group) => ({ ...group, streams })) };
+    const { thresholds: judged, remarks } = await run(memoryServer({ perTick }), { workload, thresholds });
+    return [judged[0]?.status, remarks.some((remark) => remark.startsWith("lost-relative was not counted"))];
+  };
+  t.same(await statusWith(100, 2), ["passed", false]);
+  t.same(await statusWith(100, 1), ["no-samples", true], "one stream");
+  t.same(await statusWith(1, 2), ["no-samples", true], "too few entries");
+});
+
 t.test("abort-on-fail ends the run early and says so", async (t) => {
   const server = memoryServer({ mangle: (entry) => [entry, entry] });
   const record = await run(server, { workload: { ...throughput, durationMs: 60_000 }, thresholds: ["duplicated == 0 abort-on-fail"] });

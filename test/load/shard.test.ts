@@ -79,6 +79,7 @@ function madeUpShare(seed: number): ShareRecord {
     remarks: ["read in place"],
     measuredMicros: 3_000_000,
     endedEarly: false,
+    comparedBlocks: 0,
   };
 }
 
