@@ -7,7 +7,7 @@ import { type EntryMatcher, type LedgerFilter, StreamLedger } from "../../src/lo
 import { Meter } from "../../src/load/meter.js";
 import { arrivals, type RateStage } from "../../src/core/schedule.js";
 
-// The script that k6 runs is one file, so it has a book of its own: the same traces must lead both books to the same counts.
+// What k6 runs can import none of Node's modules, so it has a book of its own: the same traces must lead both books to the same counts.
 const file = fileURLToPath(new URL("../../src/engines/k6/script.js", import.meta.url));
 const skip = existsSync(file) ? false : "the k6 script is not built: npm run build";
 
