@@ -107,36 +107,6 @@ export const filterUpdateChecks: readonly Check[] = [
     },
   },
   {
-    id: "filter-updates/effective-while-idle",
-    on: both,
-    level: "must",
-    requirement: "A new filter takes effect within the bound although nothing matches the current one.",
-    clause: "monitor design: the client may change its filter at any time",
-    why: "Nothing comes, so the user widens the filter: if the server looks at updates only between two entries, nothing ever comes.",
-    exchange: ["C → S  filter that matches nothing", "S → C  (nothing)", "C → S  filter B", "S → C  B within the bound"],
-    causes: {
-      any: "A blocking call fetches the next entry that matches, and updates are looked at only when it returns.",
-      Go: "`select { case f := <-updates: …; default: entry := nextMatching(filter) }`, as a reader of the guide would write it.",
-      Python: "`async for entry in log.matching(filter)` with the filter fixed at the start.",
-    },
-    dependsOn: ["first-filter/takes-effect"],
-    async run(session) {
-      const silent = session.role("silent");
-      const targets = session.contract.roles.disjoint ?? [session.role("broad"), session.role("broad")];
-      for (const filter of targets) {
-        const conversation = await session.open({ filter: silent });
-        await session.settle(80);
-        await session.change(conversation, filter);
-        const since = conversation.arrivals.length;
-        await session.barrier(conversation);
-        requireAllMatch(conversation, filter, since);
-        await conversation.send(silent);
-        await session.settle(50);
-        await session.change(conversation, filter);
-      }
-    },
-  },
-  {
     id: "filter-updates/replaces-not-merges",
     on: both,
     level: "must",

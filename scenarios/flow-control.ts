@@ -97,7 +97,7 @@ export const flowControlChecks: readonly Check[] = [
       any: "One loop reads and writes, and is stuck in the write; or entries are queued as they are, and matched when they are sent.",
       Node: "`await drain` in the handler of incoming messages.",
     },
-    dependsOn: ["filter-updates/no-old-after-new"],
+    dependsOn: ["filter-updates/no-old-after-new", "filter-updates/judges-next-entry"],
     needs: ["producer"],
     exclusive: true,
     async run(session) {

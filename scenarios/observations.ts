@@ -45,7 +45,7 @@ export async function requireAcks(session: Session, conversation: Conversation):
   if (acked === undefined) {
     fail(
       `an ack of the filter within ${session.bounds.applyMs} ms`,
-      `${conversation.acks} acks came for ${sent} filters, although the last one shows its effect`,
+      `${conversation.acks} of ${sent} filters were acked, although the last one shows its effect`,
     );
   }
 }

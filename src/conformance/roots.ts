@@ -29,6 +29,7 @@ export const rootsOfNoEntry: readonly string[] = [
   "first-filter/takes-effect",
   "first-filter/ws-one-json-per-text-frame",
   "first-filter/none-missing",
+  "filter-updates/judges-next-entry",
   "isolation/grpc-one-connection",
   "isolation/many-connections",
   "flow-control/slow-reader-lossless",
@@ -53,7 +54,9 @@ export function rootsOfWrongEntry(filters: readonly Filter[], entry: Entry): rea
   const stale = filters.some((earlier) => earlier.matches(entry));
   return [
     "first-filter/silent-before",
-    ...(stale ? ["filter-updates/replaces-not-merges", "filter-updates/no-old-after-new", "filter-updates/effective-under-load"] : []),
+    ...(stale
+      ? ["filter-updates/replaces-not-merges", "filter-updates/no-old-after-new", "filter-updates/effective-under-load", "filter-updates/judges-next-entry"]
+      : []),
     "robustness/reconnect-starts-fresh",
     "first-filter/entries-match",
     "first-filter/no-match-stays-alive",

@@ -311,18 +311,31 @@ export async function awaitClose(session: Session, exchange: WebSocketExchange, 
   return found;
 }
 
-/** Awaits that the server refuses: a Close that is not 1000, or the end of TCP. Returns what came; fails when neither does. */
+/** How a server refused: its Close frame, the end of TCP without one, or a message that the contract calls a rejection. */
+export type Refusal = CloseSeen | "dropped" | "message";
+
+/**
+ * Awaits that the server refuses: a Close, or the end of TCP; with `byMessage` the contract's rejection will do, wherever there is no more than the
+ * monitor's own language at stake. Returns what came; fails when nothing does.
+ */
 export async function awaitRefusal(
   session: Session,
   exchange: WebSocketExchange,
   what: string,
-  boundMs = session.bounds.endMs,
-): Promise<CloseSeen | "dropped"> {
-  const found = await session.until(() => exchange.closes[0] ?? (exchange.tcpEnd === undefined ? undefined : ("dropped" as const)), boundMs);
+  { byMessage = false }: { readonly byMessage?: boolean } = {},
+): Promise<Refusal> {
+  const { conversation } = exchange;
+  const boundMs = session.bounds.endMs;
+  const seen = (): Refusal | undefined => {
+    const inBand = byMessage && conversation.rejections > 0 ? "message" : undefined;
+    return exchange.closes[0] ?? inBand ?? (exchange.tcpEnd === undefined ? undefined : "dropped");
+  };
+  const found = await session.until(seen, boundMs);
   if (found === undefined) {
+    const open = conversation.arrivals.length > 0 ? "the stream goes on as if nothing had happened" : "silence: it stays open";
     fail(
       `the connection is failed within ${boundMs} ms after ${what}`,
-      exchange.conversation.arrivals.length > 0 ? "the stream goes on as if nothing had happened" : "silence: it stays open",
+      conversation.rejections > 0 ? "a message rejects it, but the connection stays open" : open,
     );
   }
   return found;

@@ -16,8 +16,8 @@ export interface Fault {
   readonly unreachable?: boolean;
   /** Whom it harms beyond the stream that provokes it; default: nobody. */
   readonly reach?: "connection" | "server";
-  /** What the server must be started with, or be asked for, before it can bite. */
-  readonly needs?: "token" | "tls" | "origins" | "stop";
+  /** What the server must be started with, or be asked for, before it can bite; `quiet`: without entries of its own. */
+  readonly needs?: "token" | "tls" | "origins" | "stop" | "quiet";
   /** Its detours; called once for each server, and what that gives once for each stream. */
   readonly stream?: () => SeamFactory;
   /** Its frames below HTTP/2; called once for each connection. */

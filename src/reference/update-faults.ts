@@ -88,6 +88,26 @@ export const updateFaults = {
       return { filter: (filter, step) => fetch.after("filter", () => step(filter)), entry: fetch.entry };
     },
   },
+  "update-one-entry-late": {
+    sentence: "The filter is taken before the wait for the next entry: an update holds from the entry after that one on.",
+    seam: "filter, entry",
+    caughtBy: ["filter-updates/judges-next-entry"],
+    needs: "quiet",
+    stream: () => (stream) => {
+      let pending: (() => void) | undefined;
+      return {
+        filter: (filter, step) => {
+          if (stream.filter === undefined) step(filter);
+          else pending = () => step(filter);
+        },
+        entry: (entry, step) => {
+          step(entry);
+          pending?.();
+          pending = undefined;
+        },
+      };
+    },
+  },
   "filters-unite": {
     sentence: "A filter is added to those before it: what any of them lets through is sent.",
     seam: "filter, matches",

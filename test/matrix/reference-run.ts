@@ -14,6 +14,8 @@ const allowedOrigin = "https://console.example";
 export interface ReferenceRun {
   readonly faults?: readonly FaultName[];
   readonly tls?: boolean;
+  /** No entries come by themselves. Default false. */
+  readonly quiet?: boolean;
   /** Wait for what only shows after seconds. Default false. */
   readonly patient?: boolean;
   /** Ids of the checks to run; default those of the suite "conformance". */
@@ -27,7 +29,7 @@ export async function runAgainstReference(run: ReferenceRun = {}): Promise<Repor
   const folder = await mkdtemp(path.join(tmpdir(), "halfclose-matrix-"));
   const certificate = run.tls === true ? await selfSigned() : undefined;
   const options: ReferenceServerOptions = {
-    rate: 400,
+    rate: run.quiet === true ? 0 : 400,
     faults: run.faults ?? [],
     token: "matrix-token",
     allowedOrigins: [allowedOrigin],
@@ -73,6 +75,7 @@ export function runOf(name: FaultName): ReferenceRun {
     faults: [name],
     ...(only === undefined ? {} : { only }),
     ...(fault.needs === "tls" ? { tls: true } : {}),
+    ...(fault.needs === "quiet" ? { quiet: true } : {}),
     patient: fault.caughtBy.includes("cancellation/grpc-deadline-not-early"),
   };
 }

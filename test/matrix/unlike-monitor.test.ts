@@ -66,6 +66,30 @@ t.test("an ack that comes before its effect, or not at all, is held against it",
     never.checks.find(({ id }) => id === "first-filter/takes-effect"),
     { status: "failed", expected: /an ack of the filter/ },
   );
+  const first = await judge(t, { wrapped: true, texts: true, acks: "first" }, ["first-filter/takes-effect", "filter-updates/takes-effect"]);
+  t.match(first.checks, [
+    { id: "first-filter/takes-effect", status: "passed" },
+    { id: "filter-updates/takes-effect", status: "failed", actual: /^1 of 2 filters were acked/ },
+  ]);
+});
+
+t.test("a stream that another client's bad input ends is held against the monitor", async (t) => {
+  const report = await judge(t, { wrapped: false, texts: true, sharesFate: true }, ["first-filter/takes-effect", "bad-input/ws-malformed-json"]);
+  t.match(
+    report.checks.find(({ id }) => id === "bad-input/ws-malformed-json"),
+    { status: "failed", expected: /another client's stream/ },
+  );
+});
+
+t.test("a producer that waits for the slowest reader is held against the monitor", async (t) => {
+  const report = await judge(t, { wrapped: false, texts: true, waitsForReaders: true }, [
+    "first-filter/takes-effect",
+    "flow-control/slow-reader-harms-no-other",
+  ]);
+  t.match(
+    report.checks.find(({ id }) => id === "flow-control/slow-reader-harms-no-other"),
+    { status: "failed", expected: /the producer takes entries/ },
+  );
 });
 
 t.test("the last entry of a full message shows when it is lost", async (t) => {

@@ -12,8 +12,12 @@ export interface UnlikeMonitorOptions {
   readonly merges?: boolean;
   /** Of many events in one message the last is lost. */
   readonly losesLast?: boolean;
-  /** Commands are acked before they have an effect, or not at all. */
-  readonly acks?: "early" | "never";
+  /** Commands are acked before they have an effect, the first of a stream alone, or not at all. */
+  readonly acks?: "early" | "first" | "never";
+  /** What no filter can be read from ends the streams of all. */
+  readonly sharesFate?: boolean;
+  /** An entry is taken only when every reader has taken those before. */
+  readonly waitsForReaders?: boolean;
 }
 
 export interface UnlikeMonitor {
@@ -60,14 +64,21 @@ export async function startUnlikeMonitor(options: UnlikeMonitorOptions): Promise
       } else if (body.type === undefined || !types.includes(body.type)) {
         response.writeHead(422).end(`no type ${String(body.type)}`);
       } else {
-        const text = options.texts ? { text: String(body.text) } : {};
-        response.writeHead(201).end(JSON.stringify({ event: { id: publish({ room, type: body.type, ...text }) } }));
+        const event = { room, type: body.type, ...(options.texts ? { text: String(body.text) } : {}) };
+        const take = (): void => {
+          if (options.waitsForReaders === true && [...upgrades.clients].some(({ bufferedAmount }) => bufferedAmount > 65_536)) {
+            setTimeout(take, 10).unref();
+          } else {
+            response.writeHead(201).end(JSON.stringify({ event: { id: publish(event) } }));
+          }
+        };
+        take();
       }
     });
   });
   const upgrades = new WebSocketServer({ server, path: "/feed", maxPayload: 4096 });
   upgrades.on("connection", (socket) => {
-    const member = options.wrapped ? wrappedMember(socket, options) : plainMember(socket, options.merges === true);
+    const member = options.wrapped ? wrappedMember(socket, options) : plainMember(socket, options, upgrades.clients);
     members.add(member);
     socket.on("message", (data: Buffer) => member.hear(data.toString()));
     socket.on("close", () => members.delete(member));
@@ -94,16 +105,22 @@ export async function startUnlikeMonitor(options: UnlikeMonitorOptions): Promise
   };
 }
 
-function plainMember(socket: WebSocket, merges: boolean): { offer(event: RoomEvent): void; hear(text: string): void } {
+function plainMember(
+  socket: WebSocket,
+  { merges, sharesFate }: UnlikeMonitorOptions,
+  all: ReadonlySet<WebSocket>,
+): { offer(event: RoomEvent): void; hear(text: string): void } {
   let wanted: Wanted | undefined;
   return {
     offer: (event) => void (wanted !== undefined && passes(wanted, event) && socket.send(JSON.stringify(event))),
     hear(text) {
       const next = read(text);
       if (next === undefined || !isValid(next)) {
-        socket.close(1008, "invalid filter");
+        for (const one of sharesFate === true && next === undefined ? all : [socket]) {
+          one.close(1008, "invalid filter");
+        }
       } else {
-        const before = merges ? wanted?.rooms : undefined;
+        const before = merges === true ? wanted?.rooms : undefined;
         wanted = before === undefined ? next : { ...next, rooms: [...before, ...(next.rooms ?? [])] };
       }
     },
@@ -113,6 +130,7 @@ function plainMember(socket: WebSocket, merges: boolean): { offer(event: RoomEve
 function wrappedMember(socket: WebSocket, { acks, losesLast }: UnlikeMonitorOptions): { offer(event: RoomEvent): void; hear(text: string): void } {
   const say = (message: object): void => socket.send(JSON.stringify(message));
   let wanted: Wanted | undefined;
+  let acked = 0;
   let batch: RoomEvent[] = [];
   let timer: NodeJS.Timeout | undefined;
   const flush = (): void => {
@@ -138,9 +156,9 @@ function wrappedMember(socket: WebSocket, { acks, losesLast }: UnlikeMonitorOpti
         socket.close(1000);
         // The library itself waits for the client's Close for 30 s.
         setTimeout(() => socket.terminate(), 300).unref();
-      } else if (command?.cmd !== "subscribe") {
+      } else if (command !== undefined && command.cmd !== "subscribe") {
         socket.close(1008, "no such command");
-      } else if (!isValid(command)) {
+      } else if (command === undefined || !isValid(command)) {
         say({ kind: "error" });
       } else {
         flush();
@@ -149,7 +167,7 @@ function wrappedMember(socket: WebSocket, { acks, losesLast }: UnlikeMonitorOpti
         } else {
           wanted = command;
         }
-        if (acks !== "never") {
+        if (acks !== "never" && !(acks === "first" && acked++ > 0)) {
           say({ kind: "subscribed" });
         }
       }
