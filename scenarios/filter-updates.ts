@@ -3,7 +3,8 @@ import type { Check } from "../src/conformance/check.js";
 import type { Arrival, Conversation } from "../src/conformance/conversation.js";
 import { rootsOfNoEntry, rootsOfNoUpdate, rootsOfWrongEntry } from "../src/conformance/roots.js";
 import type { Session } from "../src/conformance/session.js";
-import { type Filter, ordinaryFilters } from "../src/core/contract.js";
+import type { Produced } from "../src/conformance/supply.js";
+import { type EntryDraft, type Filter, ordinaryFilters } from "../src/core/contract.js";
 import { fail, notApplicable, unproven, warn } from "../src/core/verdict.js";
 import { alternating, flowOf, overdue, requireAcks, requireAllMatch, requireAStarBStar, requireInOrder, requireTokensInOrder } from "./observations.js";
 import { writeUnequal, writtenMeanwhile } from "./update-batches.js";
@@ -129,23 +130,18 @@ export const filterUpdateChecks: readonly Check[] = [
         const since = conversation.arrivals.length;
         const onlyA = session.supply.draft([a], [b]);
         const onlyB = session.supply.draft([b], [a]);
-        const telling = [onlyA, onlyB].filter((draft) => draft !== undefined);
-        if (onlyB !== undefined && session.supply.producer.kind === "ready") {
-          await session.supply.write(telling);
-        } else {
+        const written = onlyB === undefined || session.supply.producer.kind !== "ready" ? undefined : await writeLastOf(session, onlyA, onlyB);
+        if (written === undefined) {
           await session.until(() => (conversation.arrivals.length > since + 20 ? true : undefined), 150, { quiet: true });
         }
         await session.barrier(conversation);
         requireAllMatch(conversation, b, since);
-        if (onlyB !== undefined && session.supply.producer.kind === "ready") {
-          const token = session.contract.entries.token === undefined ? undefined : onlyB[session.contract.entries.token];
-          if (token !== undefined && !conversation.arrivals.some((arrival) => arrival.token === token)) {
-            fail(
-              `every entry that "${b.name}" lets through`,
-              `one that "${a.name}" does not let through was left out: the old filter still constrains`,
-              rootsOfNoEntry,
-            );
-          }
+        if (written?.kind === "produced" && !conversation.arrivals.some((arrival) => arrival.token === written.tokens.at(-1))) {
+          fail(
+            `every entry that "${b.name}" lets through`,
+            `one that "${a.name}" does not let through was left out: the old filter still constrains`,
+            rootsOfNoEntry,
+          );
         }
         conversation.cancel();
       }
@@ -397,6 +393,12 @@ async function requireNoReachBack(session: Session, backlog: boolean): Promise<v
     );
   }
   conversation.cancel();
+}
+
+/** Writes both in order, or the second alone where the producer refuses them together. */
+async function writeLastOf(session: Session, first: EntryDraft | undefined, last: EntryDraft): Promise<Produced> {
+  const together = await session.supply.write(first === undefined ? [last] : [first, last]);
+  return together.kind === "produced" || first === undefined ? together : session.supply.write([last]);
 }
 
 /** The pairs that show replacing: disjoint both ways, and overlapping both ways. */

@@ -1,6 +1,7 @@
 import type { Session } from "../src/conformance/session.js";
 import { freshToken } from "../src/conformance/supply.js";
-import type { Contract, EntryDraft, Filter, MatchRule, Message } from "../src/core/contract.js";
+import { type Contract, type EntryDraft, type Filter, type MatchRule, type Message, ordinaryFilters } from "../src/core/contract.js";
+import { leavesOf } from "../src/core/leaves.js";
 
 /** A filter made from the contract's rules, and entries at its edges. */
 export interface Variant {
@@ -19,7 +20,49 @@ export function variantsOf(session: Session): readonly Variant[] {
   if (base === undefined) {
     return [];
   }
-  return (contract.edgeRules ?? []).flatMap((rule) => variantsOfRule(contract, rule, base, token));
+  return [...(contract.edgeRules ?? []).flatMap((rule) => variantsOfRule(contract, rule, base, token)), ...variantsOfSamples(session)];
+}
+
+/** Where the edges of CEL and of ranges are, only samples tell: the contract's own filters, and entries around each value that stands in them, one field at a time. */
+function variantsOfSamples({ contract, supply }: Session): Variant[] {
+  const token = contract.entries.token;
+  const sampled = (field: string): boolean => contract.sampledFields?.includes(field) === true;
+  return ordinaryFilters(contract).flatMap((filter) => {
+    const values = filter.messages.flatMap((message) => Object.entries(message).flatMap(([field, value]) => (sampled(field) ? leavesOf(value) : [])));
+    const base = values.length === 0 ? undefined : supply.draft([filter], []);
+    if (base === undefined) {
+      return [];
+    }
+    const drafts = Object.entries(base)
+      .filter(([field]) => field !== token)
+      .flatMap(([field, text]) => neighboursOf(values, text, contract.entryTypes?.get(field)).map((value) => ({ ...renewed(base, token), [field]: value })));
+    const judged = [base, ...drafts].flatMap((draft) => {
+      const entry = contract.entryOf(draft);
+      return filter.unjudged?.(entry) === undefined ? [{ draft, matches: filter.matches(entry) }] : [];
+    });
+    return judged.length < 2 ? [] : [{ filter, drafts: judged.slice(0, mostDrafts) }];
+  });
+}
+
+/** Entries of a variant that is made of a sample. */
+const mostDrafts = 40;
+
+/** The same draft with a token of its own, which is the last word of its field. */
+function renewed(draft: EntryDraft, token: string | undefined): EntryDraft {
+  return token === undefined ? draft : { ...draft, [token]: (draft[token] ?? "").replace(/\S*$/, freshToken()) };
+}
+
+/** What a careless comparison of these values takes for one another, of the kind that stands in the field. */
+function neighboursOf(values: ReturnType<typeof leavesOf>, text: string, type: string | undefined): string[] {
+  const isText = type === "string" || (type === undefined && Number.isNaN(Number.parseFloat(text)));
+  const near = values.flatMap((value) => {
+    if (isText) {
+      return typeof value === "string" && value !== "" ? [value, value.toUpperCase(), value.toLowerCase(), `${value}s`, value.slice(0, -1)] : [];
+    }
+    const number = type === "bool" ? undefined : numberOf(value);
+    return number === undefined ? [] : valuesAround(number, type).map(String);
+  });
+  return [...new Set(near)].filter((one) => one !== "" && one !== text);
 }
 
 function variantsOfRule(contract: Contract, rule: MatchRule, base: EntryDraft, token: string | undefined): Variant[] {

@@ -75,12 +75,12 @@ export function compileContract(draft: ContractDraft): Contract {
   const { preludeReply } = receive;
   const placeholders = placeholdersOf(`${producer.kind === "http" ? producer.path : ""} ${template ?? ""}`);
   const entryTypes = entryTypesOf(entryTypeOf(content, monitor?.response));
-  const draftTypes = draftTypesOf(entryTypes, placeholders.numbers);
+  const draftTypes = draftTypesOf(entryTypes, placeholders.forms);
   const draftEntry =
     template === undefined
       ? (): undefined => undefined
       : createDrafter({
-          rules: content.match,
+          rules: expressions.match,
           entries,
           fields: placeholders.fields,
           hasToken: placeholders.hasToken,
@@ -113,6 +113,7 @@ export function compileContract(draft: ContractDraft): Contract {
       content.entries.fields === undefined,
     matchRules: isPlain(receive) ? compiledReaderRules(content) : undefined,
     edgeRules: content.match.flatMap((rule) => readerRule(rule) ?? []),
+    sampledFields: sampledFields(content),
     filter: (message) => makeFilter(JSON.stringify(message), [message]),
     prelude: content.prelude.map((message) => fillTemplate(message, { namespace })),
     opening,
@@ -309,6 +310,12 @@ function readerRule(rule: RuleFile): MatchRule | undefined {
     return undefined;
   }
   return "order" in rule ? { ...rule, order: rule.order } : (rule as MatchRule);
+}
+
+/** Fields of the samples that no rule of one field with one field names. */
+function sampledFields({ match, filters }: ContractFile): readonly string[] {
+  const known = new Set(match.flatMap((rule) => ("cel" in rule || rule.rule === "range" ? [] : [rule.filter])));
+  return [...new Set(Object.values(filters).flatMap((sample) => Object.keys(sample)))].filter((field) => !known.has(field));
 }
 
 /** Fields whose types JSON entries are held to: those of the protobuf entry, where an entry is a whole message. */

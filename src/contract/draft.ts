@@ -1,11 +1,11 @@
+import { leavesOf } from "../core/leaves.js";
 import type { Contract, Entry, EntryDraft, EntryRules, Filter, LearnedDrafts, Message, ProducerRule } from "../core/contract.js";
-import { type DraftTypes, typedEntry } from "./entry-types.js";
-import { compileMatch } from "./match-rules.js";
-import type { RuleFile } from "./schema.js";
+import { type DraftTypes, typedEntry, type WrittenForms } from "./entry-types.js";
+import { compileMatch, type CompiledRule } from "./match-rules.js";
 
 /** What the solver must know of a contract. */
 export interface DraftInputs {
-  readonly rules: readonly RuleFile[];
+  readonly rules: readonly CompiledRule[];
   readonly entries: EntryRules;
   /** Fields that the producer's template can vary, the token's excluded. */
   readonly fields: readonly string[];
@@ -28,19 +28,19 @@ const mostRemembered = 200;
 /** Stands for the token that the writer of an entry will append. */
 const anyToken = "hc-0123456789ab";
 
-/** Fields that a template has a placeholder for, `{token}` and `{namespace}` excluded; `numbers` are those of them that it writes as numbers. */
-export function placeholdersOf(template: string): { readonly fields: readonly string[]; readonly numbers: ReadonlySet<string>; readonly hasToken: boolean } {
+/** Fields that a template has a placeholder for, `{token}` and `{namespace}` excluded; `forms` says which of them it writes as numbers and booleans. */
+export function placeholdersOf(template: string): { readonly fields: readonly string[]; readonly forms: WrittenForms; readonly hasToken: boolean } {
   const names = new Set<string>();
-  const numbers = new Set<string>();
-  for (const [, name = "", form] of template.matchAll(/\{([A-Za-z_][\w.-]*)(?::(number|base64))?\}/g)) {
+  const forms = new Map<string, "number" | "boolean">();
+  for (const [, name = "", form] of template.matchAll(/\{([A-Za-z_][\w.-]*)(?::(number|boolean|base64))?\}/g)) {
     names.add(name);
-    if (form === "number") {
-      numbers.add(name);
+    if (form === "number" || form === "boolean") {
+      forms.set(name, form);
     }
   }
   const hasToken = names.delete("token");
   names.delete("namespace");
-  return { fields: [...names], numbers, hasToken };
+  return { fields: [...names], forms, hasToken };
 }
 
 /** The template as text: of a gRPC message its JSON; undefined where there is no producer. */
@@ -90,10 +90,11 @@ interface Axis {
 function solveDraft(inputs: DraftInputs, yes: readonly Filter[], no: readonly Filter[], learned?: LearnedDrafts): EntryDraft | undefined {
   const avoided = inputs.silent === undefined || yes.includes(inputs.silent) ? no : [...no, inputs.silent];
   const wanted = [...yes, ...inputs.samples, ...no].flatMap((filter) => filter.messages);
+  const asked = [...yes, ...no].flatMap((filter) => filter.messages);
   const token = inputs.hasToken ? inputs.entries.token : undefined;
   const axes: Axis[] = inputs.fields
     .filter((field) => field !== token)
-    .map((field) => ({ field, candidates: candidatesFor(field, inputs, wanted, learned?.seen[field] ?? []) }));
+    .map((field) => ({ field, candidates: candidatesFor(field, inputs, { wanted, asked, seen: learned?.seen[field] ?? [] }) }));
   if (token !== undefined) {
     axes.push({ field: token, candidates: tokenTexts(token, inputs.rules, yes) });
   }
@@ -153,14 +154,26 @@ function entryOf(draft: EntryDraft, inputs: DraftInputs, token: string | undefin
   return entry;
 }
 
-function candidatesFor(field: string, inputs: DraftInputs, wanted: readonly Message[], seen: readonly string[]): readonly string[] {
+/** Messages of the samples, and of the filters that are asked for; values of entries that came by themselves. */
+interface Known {
+  readonly wanted: readonly Message[];
+  readonly asked: readonly Message[];
+  readonly seen: readonly string[];
+}
+
+function candidatesFor(field: string, inputs: DraftInputs, { wanted, asked, seen }: Known): readonly string[] {
   const stated = inputs.values[field];
   if (stated !== undefined) {
     return stated;
   }
   const found: string[] = [];
   for (const rule of inputs.rules) {
-    if ("cel" in rule || rule.rule === "ignored" || rule.entry !== field) {
+    if ("cel" in rule) {
+      // What a predicate does with them nobody knows, and each more is tried with each of the other fields': those at hand alone.
+      found.push(...(rule.reads?.includes(field) !== false ? asked.flatMap((message) => comparedIn(rule.text, message)) : []));
+      continue;
+    }
+    if (rule.rule === "ignored" || rule.entry !== field) {
       continue;
     }
     found.push(...wanted.flatMap((message) => texts(message[rule.filter])));
@@ -177,6 +190,11 @@ function candidatesFor(field: string, inputs: DraftInputs, wanted: readonly Mess
   return inputs.types.isNumber(field) ? numbersAround(known, inputs.types.isInteger(field)) : [...known, "elsewhere"];
 }
 
+/** What stands in the fields of a filter that a predicate names. */
+function comparedIn(cel: string, message: Message): string[] {
+  return Object.entries(message).flatMap(([name, value]) => (new RegExp(String.raw`\bfilter\.${name}\b`).test(cel) ? leavesOf(value).map(String) : []));
+}
+
 /** Known numbers, and whole ones beside, below and above them. */
 function numbersAround(known: readonly string[], wholeOnly: boolean): readonly string[] {
   const numbers = known.flatMap((text) => (text.trim() !== "" && Number.isFinite(Number(text)) ? [Number(text)] : []));
@@ -187,7 +205,7 @@ function numbersAround(known: readonly string[], wholeOnly: boolean): readonly s
 }
 
 /** Texts that the token's field must hold for the filters' sake, none first. */
-function tokenTexts(token: string, rules: readonly RuleFile[], yes: readonly Filter[]): readonly string[] {
+function tokenTexts(token: string, rules: readonly CompiledRule[], yes: readonly Filter[]): readonly string[] {
   const messages = yes.flatMap((filter) => filter.messages);
   const starts: string[] = [];
   const parts: string[] = [];
@@ -230,10 +248,13 @@ function canBreak(axes: readonly Axis[], inputs: DraftInputs, token: string | un
   );
 }
 
-/** What the rules, CEL apart, ask of single fields for a filter's sake. */
-function fieldTests(rules: readonly RuleFile[], filter: Filter): readonly { readonly field: string; readonly passes: (entry: Entry) => boolean }[] {
+/** What the rules on single fields ask of them for a filter's sake. */
+function fieldTests(rules: readonly CompiledRule[], filter: Filter): readonly { readonly field: string; readonly passes: (entry: Entry) => boolean }[] {
   const message = filter.messages.at(-1) ?? {};
-  return rules.flatMap((rule) => ("cel" in rule || rule.rule === "ignored" ? [] : [{ field: rule.entry, passes: compileMatch([rule], message) }]));
+  return rules.flatMap((rule) => {
+    const field = "cel" in rule ? (rule.reads?.length === 1 ? rule.reads[0] : undefined) : rule.rule === "ignored" ? undefined : rule.entry;
+    return field === undefined ? [] : [{ field, passes: compileMatch([rule], message) }];
+  });
 }
 
 /** All combinations, those first in which the fewest fields have another value than their first. */

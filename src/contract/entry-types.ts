@@ -21,11 +21,15 @@ export interface DraftTypes {
   isBoolean(field: string): boolean;
 }
 
-/** Types as declared; without one a field is a number where the producer's template writes it as one (`{field:number}`). */
-export function draftTypesOf(declared: ReadonlyMap<string, string>, written: ReadonlySet<string>): DraftTypes {
+/** Fields that a producer's template writes otherwise than as texts. */
+export type WrittenForms = ReadonlyMap<string, "number" | "boolean">;
+
+/** Types as declared; without one a field is what the producer's template writes it as (`{field:number}`, `{field:boolean}`). */
+export function draftTypesOf(declared: ReadonlyMap<string, string>, written: WrittenForms): DraftTypes {
   const isInteger = (field: string): boolean => /^[su]?(?:int|fixed)(?:32|64)$/.test(declared.get(field) ?? "");
-  const isFloat = (field: string): boolean => ["double", "float"].includes(declared.get(field) ?? (written.has(field) ? "double" : ""));
-  return { isInteger, isNumber: (field) => isInteger(field) || isFloat(field), isBoolean: (field) => declared.get(field) === "bool" };
+  const isFloat = (field: string): boolean => ["double", "float"].includes(declared.get(field) ?? (written.get(field) === "number" ? "double" : ""));
+  const isBoolean = (field: string): boolean => (declared.get(field) ?? (written.get(field) === "boolean" ? "bool" : "")) === "bool";
+  return { isInteger, isNumber: (field) => isInteger(field) || isFloat(field), isBoolean };
 }
 
 /** The entry of a draft whose texts stand for what they say: numbers, but for those that would not be exact, and booleans. */

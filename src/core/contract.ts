@@ -213,6 +213,8 @@ export interface Contract {
   readonly entryTypes?: ReadonlyMap<string, string>;
   /** The match rules from whose values filters and entries at their edges can be made, whatever an entry looks like on its way; none: empty or absent. */
   readonly edgeRules?: readonly MatchRule[];
+  /** Fields of filters that CEL or a range judges: where their edges are, only the samples tell. Default: none. */
+  readonly sampledFields?: readonly string[];
   /** A filter from one message that no name stands for. */
   filter(message: Message): Filter;
   /** Sent before the first filter. */

@@ -1,4 +1,5 @@
 import type { Contract, EntryDraft, ProducerRule, ProducerSequences } from "../core/contract.js";
+import { messageOf } from "../core/errors.js";
 import type { TlsOptions } from "../core/target.js";
 import { runCommand } from "./command.js";
 import { callOn, type GrpcAddress, openClient } from "./grpc-unary.js";
@@ -164,9 +165,16 @@ function grpcProducer(contract: Contract, rule: Extract<ProducerRule, { kind: "g
   }
   const client = openClient(grpc);
   const write = async (values: Readonly<Record<string, string>>): Promise<ProduceOutcome> => {
+    let request: Uint8Array;
+    try {
+      request = codec.encode(fillJson(rule.message, values) as Record<string, unknown>);
+    } catch (thrown) {
+      const reason = `the message of ${rule.method} cannot be made: ${messageOf(thrown)}; "{field:number}" and "{field:boolean}" in producer.message are no texts`;
+      return { kind: "failed", reason };
+    }
     const answer = await callOn(client, grpc, {
       path: rule.method,
-      request: codec.encode(fillJson(rule.message, values) as Record<string, unknown>),
+      request,
       timeoutMs: options.timeoutMs ?? 5000,
     });
     if (answer.kind === "answered") {

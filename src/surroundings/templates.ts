@@ -8,9 +8,9 @@ export function placeholderValues(draft: EntryDraft, rules: EntryRules): Readonl
   return { ...draft, token };
 }
 
-const placeholder = /\{([A-Za-z_][\w.-]*)(?::(number|base64))?\}/g;
+const placeholder = /\{([A-Za-z_][\w.-]*)(?::(number|boolean|base64))?\}/g;
 const wholePlaceholder = /^\{([A-Za-z_][\w.-]*)\}$/;
-const wholeNumber = /^\{([A-Za-z_][\w.-]*):number\}$/;
+const wholeTyped = /^\{([A-Za-z_][\w.-]*):(number|boolean)\}$/;
 
 /** Fills `{name}` in a text, and `{name:base64}` with the value's base64; `quote` says how a value is written there. A placeholder without a value is left as it is: it may be literal. */
 export function fillText(template: string, values: Readonly<Record<string, string>>, quote: (value: string) => string = (value) => value): string {
@@ -25,7 +25,7 @@ export function placeholdersIn(template: string): boolean {
   return template.search(placeholder) >= 0;
 }
 
-/** Fills `{name}` in all texts of a JSON value; a text that is `{name:number}` becomes a number. */
+/** Fills `{name}` in all texts of a JSON value; a text that is `{name:number}` becomes a number, one that is `{name:boolean}` a boolean. */
 export function fillJson(template: unknown, values: Readonly<Record<string, string>>): unknown {
   return jsonFiller(template)(values);
 }
@@ -50,15 +50,18 @@ function textFiller(template: string): (values: Readonly<Record<string, string>>
   if (!placeholdersIn(template)) {
     return () => template;
   }
-  const [, number] = wholeNumber.exec(template) ?? [];
+  const [, typed, type] = wholeTyped.exec(template) ?? [];
   const [, name] = wholePlaceholder.exec(template) ?? [];
   return (values) => {
-    const wanted = number ?? name;
+    const wanted = typed ?? name;
     const value = wanted !== undefined && Object.hasOwn(values, wanted) ? values[wanted] : undefined;
-    if (value !== undefined && number === undefined) {
+    if (value !== undefined && typed === undefined) {
       return value;
     }
-    return value !== undefined && Number.isFinite(Number(value)) ? Number(value) : fillText(template, values);
+    if (type === "boolean" && (value === "true" || value === "false")) {
+      return value === "true";
+    }
+    return type === "number" && value !== undefined && Number.isFinite(Number(value)) ? Number(value) : fillText(template, values);
   };
 }
 

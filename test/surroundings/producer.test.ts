@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -48,11 +49,17 @@ t.test("a JSON list is repeated, values are escaped, anything else is one reques
   await text?.produce(drafts.slice(0, 1));
   t.equal(bodies.at(-1), "warn one");
   const number = createProducer(
-    withProducer({ kind: "http", method: "POST", path: "/x", body: '[{"n":"{level:number}","m":"{token:base64}"}]', contentType: "application/json" }),
+    withProducer({
+      kind: "http",
+      method: "POST",
+      path: "/x",
+      body: '[{"n":"{level:number}","on":"{on:boolean}","m":"{token:base64}"}]',
+      contentType: "application/json",
+    }),
     { httpOrigin: origin },
   );
-  await number?.produce([{ level: "3", message: "x" }]);
-  t.equal(bodies.at(-1), '[{"n":3,"m":"eA=="}]');
+  await number?.produce([{ level: "3", on: "false", message: "x" }]);
+  t.equal(bodies.at(-1), '[{"n":3,"on":false,"m":"eA=="}]');
   await number?.close();
   await Promise.all([list?.close(), single?.close(), text?.close()]);
 });
@@ -172,6 +179,10 @@ t.test("a gRPC call gets the filled message, and its answer the numbers", async 
   const wrong = createProducer(withProducer({ ...rule, method: "/log.Writer/Push" }), { grpc: address });
   t.match(await wrong?.produce(drafts), { kind: "unavailable", reason: /UNIMPLEMENTED/ });
   await wrong?.close();
+  const misfit = { ...codec, encode: () => assert.fail('"value" is of type double, not "one"') };
+  const untyped = createProducer(withProducer({ ...rule, codec: misfit }), { grpc: address });
+  t.match(await untyped?.produce(drafts), { kind: "failed", reason: /of type double, not "one"; "\{field:number\}"/ });
+  await untyped?.close();
 });
 
 function withProducer(producer: ProducerRule): Contract {
