@@ -122,16 +122,16 @@ export const badInputChecks: readonly Check[] = [
       }
       if (otherwise instanceof VerdictSignal && otherwise.verdict.status === "unproven") {
         // Where no entries are to be expected, only a refusal can tell.
-        await session.until(() => conversation.end, session.bounds.applyMs, { quiet: true });
+        await session.until(() => conversation.end ?? (conversation.rejections > 0 ? true : undefined), session.bounds.applyMs, { quiet: true });
         if (conversation.end === undefined && conversation.rejections === 0) {
           throw otherwise;
         }
       }
       const { end } = conversation;
-      if (end === undefined && conversation.rejections > 0) {
-        return;
-      }
       if (end === undefined) {
+        if (conversation.rejections > 0) {
+          return;
+        }
         fail("entries by the filter, or a refusal", "the frame was ignored: nothing came, and the stream is open");
       }
       if (end.kind === "completed") {

@@ -6,7 +6,17 @@ import type { Session } from "../src/conformance/session.js";
 import type { Produced } from "../src/conformance/supply.js";
 import { type EntryDraft, type Filter, ordinaryFilters } from "../src/core/contract.js";
 import { fail, notApplicable, unproven, warn } from "../src/core/verdict.js";
-import { alternating, flowOf, overdue, requireAcks, requireAllMatch, requireAStarBStar, requireInOrder, requireTokensInOrder } from "./observations.js";
+import {
+  alternating,
+  firstOf,
+  flowOf,
+  overdue,
+  requireAcks,
+  requireAllMatch,
+  requireAStarBStar,
+  requireInOrder,
+  requireTokensInOrder,
+} from "./observations.js";
 import { writeUnequal, writtenMeanwhile } from "./update-batches.js";
 
 const both = ["grpc", "ws"] as const;
@@ -382,7 +392,7 @@ async function requireNoReachBack(session: Session, backlog: boolean): Promise<v
     return;
   }
   await session.barrier(conversation, b);
-  const early = conversation.arrivals.find((arrival) => arrival.token !== undefined && before.kind === "produced" && before.tokens.includes(arrival.token));
+  const early = before.kind === "produced" ? firstOf(conversation, before.tokens) : undefined;
   if (early !== undefined) {
     conversation.accuse(early, `was written before "${b.name}" was sent`);
     const judge = backlog ? warn : fail;

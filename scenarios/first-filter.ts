@@ -6,7 +6,7 @@ import type { Session } from "../src/conformance/session.js";
 import { type EntryDraft, type Filter, ordinaryFilters } from "../src/core/contract.js";
 import { fail, notApplicable, unproven } from "../src/core/verdict.js";
 import { comparesText, variantsOf, type Variant } from "./variants.js";
-import { awaitQuietly, flowOf, overdue, requireAcks, requireAllMatch } from "./observations.js";
+import { awaitQuietly, firstOf, flowOf, overdue, requireAcks, requireAllMatch } from "./observations.js";
 
 const both = ["grpc", "ws"] as const;
 
@@ -196,7 +196,7 @@ export const firstFilterChecks: readonly Check[] = [
         if (conversation.end !== undefined) {
           unproven(`a server that takes an empty text as a value: the stream ended, ${describeEnd(conversation.end)}`);
         }
-        const still = conversation.arrivals.slice(since).find((arrival) => arrival.token !== undefined && written.tokens.includes(arrival.token));
+        const still = firstOf(conversation, written.tokens, since);
         if (still === undefined) {
           return;
         }

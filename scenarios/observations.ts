@@ -107,6 +107,11 @@ export function requireTokensInOrder(conversation: Conversation, tokens: readonl
   }
 }
 
+/** The first of these entries that came, from arrival `from` on. */
+export function firstOf(conversation: Conversation, tokens: readonly string[], from = 0): Arrival | undefined {
+  return conversation.arrivals.slice(from).find(({ token }) => token !== undefined && tokens.includes(token));
+}
+
 function laterTokens(conversation: Conversation, from: Arrival, place: ReadonlyMap<string, number>): Set<number> {
   const later = new Set<number>();
   for (const arrival of conversation.arrivals.slice(from.index + 1)) {

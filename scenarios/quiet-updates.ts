@@ -4,7 +4,7 @@ import { rootsOfNoEntry, rootsOfWrongEntry } from "../src/conformance/roots.js";
 import type { Session } from "../src/conformance/session.js";
 import type { Filter } from "../src/core/contract.js";
 import { fail, unproven } from "../src/core/verdict.js";
-import { requireAllMatch } from "./observations.js";
+import { firstOf, requireAllMatch } from "./observations.js";
 
 const both = ["grpc", "ws"] as const;
 
@@ -102,7 +102,7 @@ async function requireJudged(
     }
     // A sentinel written after it: if it comes at all, it has come.
     await session.barrier(conversation, to);
-    const came = conversation.arrivals.slice(since).find((arrival) => arrival.token !== undefined && written.tokens.includes(arrival.token));
+    const came = firstOf(conversation, written.tokens, since);
     if ((came !== undefined) === (entry === "inside")) {
       return;
     }

@@ -113,7 +113,7 @@ export function compileContract(draft: ContractDraft): Contract {
       content.entries.fields === undefined,
     matchRules: isPlain(receive) ? compiledReaderRules(content) : undefined,
     edgeRules: content.match.flatMap((rule) => readerRule(rule) ?? []),
-    sampledFields: sampledFields(content),
+    sampledFields: sampledFields(content.match, Object.values(filters)),
     filter: (message) => makeFilter(JSON.stringify(message), [message]),
     prelude: content.prelude.map((message) => fillTemplate(message, { namespace })),
     opening,
@@ -313,9 +313,9 @@ function readerRule(rule: RuleFile): MatchRule | undefined {
 }
 
 /** Fields of the samples that no rule of one field with one field names. */
-function sampledFields({ match, filters }: ContractFile): readonly string[] {
-  const known = new Set(match.flatMap((rule) => ("cel" in rule || rule.rule === "range" ? [] : [rule.filter])));
-  return [...new Set(Object.values(filters).flatMap((sample) => Object.keys(sample)))].filter((field) => !known.has(field));
+function sampledFields(rules: readonly RuleFile[], samples: readonly Filter[]): readonly string[] {
+  const known = new Set(rules.flatMap((rule) => ("cel" in rule || rule.rule === "range" ? [] : [rule.filter])));
+  return [...new Set(samples.flatMap(({ messages }) => messages.flatMap(Object.keys)))].filter((field) => !known.has(field));
 }
 
 /** Fields whose types JSON entries are held to: those of the protobuf entry, where an entry is a whole message. */

@@ -1,5 +1,6 @@
-import { leavesOf } from "../core/leaves.js";
 import type { Contract, Entry, EntryDraft, EntryRules, Filter, LearnedDrafts, Message, ProducerRule } from "../core/contract.js";
+import { leavesOf } from "../core/leaves.js";
+import { placeholder } from "../core/placeholder.js";
 import { type DraftTypes, typedEntry, type WrittenForms } from "./entry-types.js";
 import { compileMatch, type CompiledRule } from "./match-rules.js";
 
@@ -32,7 +33,7 @@ const anyToken = "hc-0123456789ab";
 export function placeholdersOf(template: string): { readonly fields: readonly string[]; readonly forms: WrittenForms; readonly hasToken: boolean } {
   const names = new Set<string>();
   const forms = new Map<string, "number" | "boolean">();
-  for (const [, name = "", form] of template.matchAll(/\{([A-Za-z_][\w.-]*)(?::(number|boolean|base64))?\}/g)) {
+  for (const [, name = "", form] of template.matchAll(placeholder)) {
     names.add(name);
     if (form === "number" || form === "boolean") {
       forms.set(name, form);
@@ -192,7 +193,7 @@ function candidatesFor(field: string, inputs: DraftInputs, { wanted, asked, seen
 
 /** What stands in the fields of a filter that a predicate names. */
 function comparedIn(cel: string, message: Message): string[] {
-  return Object.entries(message).flatMap(([name, value]) => (new RegExp(String.raw`\bfilter\.${name}\b`).test(cel) ? leavesOf(value).map(String) : []));
+  return Object.entries(message).flatMap(([name, value]) => (new RegExp(String.raw`\bfilter\.${name}\b`).test(cel) ? texts(value) : []));
 }
 
 /** Known numbers, and whole ones beside, below and above them. */
@@ -221,9 +222,7 @@ function tokenTexts(token: string, rules: readonly CompiledRule[], yes: readonly
 }
 
 function texts(value: unknown): string[] {
-  return (Array.isArray(value) ? value : [value]).flatMap((inner) =>
-    typeof inner === "string" ? [inner] : typeof inner === "number" || typeof inner === "bigint" ? [String(inner)] : [],
-  );
+  return leavesOf(value).map(String);
 }
 
 /** The candidates that pass what the filters' rules ask of their own field; of a field that cannot be varied, what the template gives it. */

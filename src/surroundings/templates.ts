@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { EntryDraft, EntryRules } from "../core/contract.js";
+import { placeholder } from "../core/placeholder.js";
 
 /** What goes in for a template's placeholders: the draft's values, and under `token` that of the token's field (a text of its own where the draft has none). */
 export function placeholderValues(draft: EntryDraft, rules: EntryRules): Readonly<Record<string, string>> {
@@ -8,7 +9,6 @@ export function placeholderValues(draft: EntryDraft, rules: EntryRules): Readonl
   return { ...draft, token };
 }
 
-const placeholder = /\{([A-Za-z_][\w.-]*)(?::(number|boolean|base64))?\}/g;
 const wholePlaceholder = /^\{([A-Za-z_][\w.-]*)\}$/;
 const wholeTyped = /^\{([A-Za-z_][\w.-]*):(number|boolean)\}$/;
 

@@ -56,3 +56,11 @@ match: [{ filter: min, entry: value, rule: at-least }]
 `;
   t.notOk("warm" in (await written(t, filters, "value")));
 });
+
+t.test("a sample of several messages has its edges by the fields of each", async (t) => {
+  const filters = `filters: { all: {}, warm: [{}, { min: 20 }] }
+roles: { broad: all, invalid: [] }
+match: [{ cel: "!has(filter.min) || entry.value >= filter.min" }]
+`;
+  t.same(new Map((await written(t, filters, "value"))["warm"]).get("19"), false);
+});
