@@ -5,6 +5,7 @@ import { rootsOfEnd } from "../src/conformance/roots.js";
 import type { Session } from "../src/conformance/session.js";
 import { awaitRefusal, filterPayload, openWebSocket, type Refusal, type WebSocketExchange } from "../src/conformance/websocket-exchange.js";
 import type { InvalidFilter } from "../src/core/contract.js";
+import { jsonText } from "../src/core/json-text.js";
 import { fail, notApplicable, unproven, warn, VerdictSignal } from "../src/core/verdict.js";
 import { encodeMessage } from "../src/wire/grpc-messages.js";
 import { grpcStatusName } from "../src/wire/grpc-status.js";
@@ -385,7 +386,7 @@ async function requireRejected(session: Session, invalid: InvalidFilter, running
   const broad = session.role("broad");
   const conversation = running ? await session.flowing(broad) : await session.open();
   await conversation.send(invalid.filter);
-  const where = `the invalid filter ${JSON.stringify(invalid.filter.messages.at(-1))}${running ? " in mid-stream" : ""}`;
+  const where = `the invalid filter ${jsonText(invalid.filter.messages.at(-1))}${running ? " in mid-stream" : ""}`;
   if (invalid.rejection === "message") {
     if ((await session.until(() => (conversation.rejections > 0 ? true : undefined), session.bounds.applyMs)) === undefined) {
       fail(`a rejecting message after ${where}`, conversation.end === undefined ? "none came" : describeEnd(conversation.end));

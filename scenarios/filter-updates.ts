@@ -5,6 +5,7 @@ import { rootsOfNoEntry, rootsOfNoUpdate, rootsOfWrongEntry } from "../src/confo
 import type { Session } from "../src/conformance/session.js";
 import type { Produced } from "../src/conformance/supply.js";
 import { type EntryDraft, type Filter, ordinaryFilters } from "../src/core/contract.js";
+import { jsonText } from "../src/core/json-text.js";
 import { fail, notApplicable, unproven, warn } from "../src/core/verdict.js";
 import {
   alternating,
@@ -398,7 +399,7 @@ async function requireNoReachBack(session: Session, backlog: boolean): Promise<v
     const judge = backlog ? warn : fail;
     judge(
       `no entry that was written before the filter "${b.name}" was sent`,
-      `${JSON.stringify(early.entry)} came${backlog ? ", after the reader had paused" : ""}`,
+      `${jsonText(early.entry)} came${backlog ? ", after the reader had paused" : ""}`,
       rootsOfWrongEntry(conversation.filters, early.entry),
     );
   }

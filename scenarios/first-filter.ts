@@ -4,7 +4,8 @@ import { describeEnd, describeEntry, requireNoViolations, type Conversation } fr
 import { rootsOfNoEntry, rootsOfWrongEntry } from "../src/conformance/roots.js";
 import type { Session } from "../src/conformance/session.js";
 import { type EntryDraft, type Filter, ordinaryFilters } from "../src/core/contract.js";
-import { fail, notApplicable, unproven } from "../src/core/verdict.js";
+import { jsonText } from "../src/core/json-text.js";
+import { fail, failOnSight, notApplicable, unproven } from "../src/core/verdict.js";
 import { comparesText, variantsOf, type Variant } from "./variants.js";
 import { awaitQuietly, firstOf, flowOf, overdue, requireAcks, requireAllMatch } from "./observations.js";
 
@@ -127,7 +128,7 @@ export const firstFilterChecks: readonly Check[] = [
       for (const variant of variants) {
         const conversation = await flowingUnlessRefused(session, variant.filter);
         if (conversation === undefined) {
-          refused = `no entry can be made for ${JSON.stringify(variant.filter.messages.at(-1))}, or the server takes it for an invalid filter`;
+          refused = `no entry can be made for ${jsonText(variant.filter.messages.at(-1))}, or the server takes it for an invalid filter`;
           continue;
         }
         const written = await writeWhatIsTaken(session, variant);
@@ -142,7 +143,7 @@ export const firstFilterChecks: readonly Check[] = [
         for (const { draft, token } of wanted) {
           if (!came.has(token)) {
             fail(
-              `with the filter ${JSON.stringify(variant.filter.messages.at(-1))}, the entry ${JSON.stringify(draft)}`,
+              `with the filter ${jsonText(variant.filter.messages.at(-1))}, the entry ${jsonText(draft)}`,
               "it did not come, although a later one did",
               rootsOfNoEntry,
             );
@@ -202,7 +203,7 @@ export const firstFilterChecks: readonly Check[] = [
         }
         if (late) {
           conversation.accuse(still, "does not have an empty value");
-          fail(`only entries whose "${rule.entry}" is empty`, JSON.stringify(still.entry), rootsOfWrongEntry(conversation.filters, still.entry));
+          fail(`only entries whose "${rule.entry}" is empty`, jsonText(still.entry), rootsOfWrongEntry(conversation.filters, still.entry));
         }
       }
     },
@@ -313,7 +314,7 @@ function requireSilence(count: number, end: string | undefined, accuse: () => vo
   }
   if (count > 0) {
     accuse();
-    fail("no entry", `${count} ${count === 1 ? "entry" : "entries"} came`, ["first-filter/silent-before", "first-filter/entries-match"]);
+    failOnSight("no entry", `${count} ${count === 1 ? "entry" : "entries"} came`, ["first-filter/silent-before", "first-filter/entries-match"]);
   }
 }
 

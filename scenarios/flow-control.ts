@@ -6,6 +6,7 @@ import { rootsOfWrongEntry } from "../src/conformance/roots.js";
 import type { Session } from "../src/conformance/session.js";
 import { openWebSocket } from "../src/conformance/websocket-exchange.js";
 import type { Filter } from "../src/core/contract.js";
+import { jsonText } from "../src/core/json-text.js";
 import { fail, unproven, warn } from "../src/core/verdict.js";
 import { FRAME } from "../src/wire/http2-frames.js";
 import { writtenUnderOld } from "./blocked-updates.js";
@@ -127,13 +128,13 @@ export const flowControlChecks: readonly Check[] = [
         if (again !== undefined && again !== "overflow" && again.hidden !== undefined) {
           fail(
             `a filter that is sent while the server's sends are blocked holds within ${session.bounds.applyMs} ms`,
-            `an entry written later than that still passed the old filter: ${JSON.stringify(again.hidden.entry)}`,
+            `an entry written later than that still passed the old filter: ${jsonText(again.hidden.entry)}`,
           );
         }
       }
       const early = proved.find((one) => one.early !== undefined)?.early;
       if (early !== undefined && session.contract.semantics.delivery !== "replay") {
-        warn("no entry that was written before the filter that lets it through was sent", `${JSON.stringify(early.entry)} came, after the reader had paused`, [
+        warn("no entry that was written before the filter that lets it through was sent", `${jsonText(early.entry)} came, after the reader had paused`, [
           "filter-updates/no-reach-back",
           ...rootsOfWrongEntry([], early.entry),
         ]);

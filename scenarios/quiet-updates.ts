@@ -3,6 +3,7 @@ import type { Conversation } from "../src/conformance/conversation.js";
 import { rootsOfNoEntry, rootsOfWrongEntry } from "../src/conformance/roots.js";
 import type { Session } from "../src/conformance/session.js";
 import type { Filter } from "../src/core/contract.js";
+import { jsonText } from "../src/core/json-text.js";
 import { fail, unproven } from "../src/core/verdict.js";
 import { firstOf, requireAllMatch } from "./observations.js";
 
@@ -114,6 +115,6 @@ async function requireJudged(
       fail(`an entry that "${to.name}" lets through, ${when}`, "it did not come, although a later one did", rootsOfNoEntry);
     }
     conversation.accuse(came, `does not match "${to.name}"`);
-    fail(`no entry that "${to.name}" does not let through, ${when}`, JSON.stringify(came.entry), rootsOfWrongEntry(conversation.filters, came.entry));
+    fail(`no entry that "${to.name}" does not let through, ${when}`, jsonText(came.entry), rootsOfWrongEntry(conversation.filters, came.entry));
   }
 }

@@ -1,8 +1,9 @@
 import type { Contract, Entry, Filter, Message } from "../core/contract.js";
 import { sequenceOf, tokenOf } from "../core/contract.js";
+import { jsonText } from "../core/json-text.js";
 import type { MonitorStream, StreamEnd, StreamEvent } from "../core/stream.js";
 import type { TimelineNote } from "../core/timeline.js";
-import { fail, notApplicable } from "../core/verdict.js";
+import { failOnSight, notApplicable } from "../core/verdict.js";
 
 /** One entry as it came. */
 export interface Arrival {
@@ -213,7 +214,7 @@ export function createConversation(
       await put(messages, `filter ${next.name}`);
     },
     async sendMessage(message) {
-      await put([message], `message ${oneLine(JSON.stringify(message))}`);
+      await put([message], `message ${oneLine(jsonText(message))}`);
     },
     async halfClose() {
       host.record({ stream: label, direction: "sent", what: "end" });
@@ -298,7 +299,7 @@ export function describeEntry(contract: Contract, entry: Entry): string {
   const { sequence, time } = contract.entries;
   const fields = Object.entries(entry)
     .filter(([name]) => name !== sequence && name !== time)
-    .map(([name, value]) => `${name}=${oneLine(typeof value === "string" ? value : (JSON.stringify(value) ?? "undefined"))}`);
+    .map(([name, value]) => `${name}=${oneLine(typeof value === "string" ? value : jsonText(value))}`);
   const number = sequence === undefined ? undefined : entry[sequence];
   return oneLine(`entry ${number === undefined ? "" : `${String(number)} `}${fields.join(" ")}`, 120);
 }
@@ -313,6 +314,6 @@ export function oneLine(text: string, limit = 80): string {
 export function requireNoViolations(conversation: Conversation): void {
   const [first] = conversation.violations;
   if (first !== undefined) {
-    fail("only messages that the contract knows", first, "first-filter/ws-one-json-per-text-frame");
+    failOnSight("only messages that the contract knows", first, "first-filter/ws-one-json-per-text-frame");
   }
 }

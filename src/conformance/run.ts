@@ -119,7 +119,7 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
     const why = stopped();
     let record: CheckRecord;
     if (why !== undefined) {
-      record = recordOf(context, task, { verdict: { status: "unproven", lacked: why }, elapsedMs: 0, lateMs: 0 });
+      record = recordOf(context, task, { verdict: { status: "unproven", lacked: why }, onSight: false, elapsedMs: 0, lateMs: 0 });
     } else {
       options.onStart?.(task);
       const tried = await attempt(context, task, options, (problem) => problems.add(problem));
@@ -182,13 +182,13 @@ async function attempt(
     n += 1;
     outcome = await performOnce(context, task, options.signal, problem);
   }
-  const spoiled = spoiltByLateness(outcome);
+  const spoiled = outcome.onSight ? undefined : spoiltByLateness(outcome);
   const record = recordOf(context, task, spoiled === undefined ? outcome : { ...outcome, verdict: { status: "broken", cause: spoiled } });
   const better = record.status !== "failed" && record.status !== "broken";
   return {
     record: n > 1 && better ? { ...record, flaky: n } : record,
     basis: outcome.basis ?? [],
-    doubt: spoiled ?? (isVerdictAgainst(record) ? doubtAbout(task, outcome, context.bounds) : undefined),
+    doubt: spoiled ?? (isVerdictAgainst(record) && !outcome.onSight ? doubtAbout(task, outcome, context.bounds) : undefined),
   };
 }
 
@@ -229,6 +229,8 @@ function spoiltByLateness({ verdict, session, outran }: Outcome): string | undef
 interface Outcome {
   readonly verdict: Verdict;
   readonly basis?: readonly string[];
+  /** Whether the verdict rests on no time. */
+  readonly onSight: boolean;
   readonly elapsedMs: number;
   readonly session?: Session;
   readonly ends?: readonly string[];
@@ -246,11 +248,12 @@ async function performOnce(context: RunContext, task: Task, signal: AbortSignal 
   const missing = check.needs?.includes("wire") === true && driver !== undefined && driver.hides.length > 0;
   const absent = lackOf(context, check);
   if (absent !== undefined) {
-    return { verdict: absent, elapsedMs: 0, lateMs: 0 };
+    return { verdict: absent, onSight: false, elapsedMs: 0, lateMs: 0 };
   }
   if (missing) {
     return {
       verdict: { status: "unproven", lacked: `a driver that shows the wire: ${driver.name} hides ${driver.hides.join("; ")}` },
+      onSight: false,
       elapsedMs: 0,
       lateMs: 0,
     };
@@ -272,11 +275,15 @@ async function performOnce(context: RunContext, task: Task, signal: AbortSignal 
   });
   let verdict: Verdict = { status: "passed" };
   let basis: readonly string[] = [];
+  let onSight = false;
   try {
     await Promise.race([check.run(session), limit, interrupted]);
   } catch (thrown) {
     verdict = verdictOf(thrown, check, problem);
-    basis = thrown instanceof VerdictSignal ? before(thrown.basis, check.id) : [];
+    if (thrown instanceof VerdictSignal) {
+      basis = before(thrown.basis, check.id);
+      ({ onSight } = thrown);
+    }
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", abort);
@@ -286,7 +293,7 @@ async function performOnce(context: RunContext, task: Task, signal: AbortSignal 
   const ends = owned.ends();
   const { outran, behindMs } = owned;
   await owned.close();
-  return { verdict, basis, elapsedMs, session, ends, outran, behindMs, lateMs };
+  return { verdict, basis, onSight, elapsedMs, session, ends, outran, behindMs, lateMs };
 }
 
 /** The verdict of a check that needs what is not there. */

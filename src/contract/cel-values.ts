@@ -64,7 +64,7 @@ function objectToCel(converterOf: (name: string) => ToCel): ToCel {
   return (value) => (isObject(value) ? convertObject(value, converterOf) : toCel(value));
 }
 
-const double: ToCel = (value) => (value === "NaN" || value === "Infinity" || value === "-Infinity" ? Number(value) : value);
+const double: ToCel = (value) => (typeof value === "bigint" || value === "NaN" || value === "Infinity" || value === "-Infinity" ? Number(value) : value);
 const wide: ToCel = (value) => (typeof value === "string" && /^-?\d{1,20}$/.test(value) ? BigInt(value) : toCel(value));
 
 const scalars: Readonly<Record<string, ToCel>> = { double, float: double, int64: wide, sint64: wide, uint64: wide, fixed64: wide, sfixed64: wide };

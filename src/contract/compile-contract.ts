@@ -14,6 +14,7 @@ import {
   type WebSocketBinding,
 } from "../core/contract.js";
 import { parseDuration } from "../core/duration.js";
+import { jsonText } from "../core/json-text.js";
 import type { YamlDocument, YamlProblem } from "../yaml/document.js";
 import { createDrafter, placeholdersOf, readTemplate, templateOf } from "./draft.js";
 import { compileEntryShape, compileEntryTime } from "./entry-shape.js";
@@ -114,7 +115,7 @@ export function compileContract(draft: ContractDraft): Contract {
     matchRules: isPlain(receive) ? compiledReaderRules(content) : undefined,
     edgeRules: content.match.flatMap((rule) => readerRule(rule) ?? []),
     sampledFields: sampledFields(content.match, Object.values(filters)),
-    filter: (message) => makeFilter(JSON.stringify(message), [message]),
+    filter: (message) => makeFilter(jsonText(message), [message]),
     prelude: content.prelude.map((message) => fillTemplate(message, { namespace })),
     opening,
     updating: (from, to, slot) => (content.update === undefined ? opening(to, slot) : opened(content, content.update, to, slot, namespace, from)),

@@ -1,6 +1,7 @@
 import type { Entry, EntryRules, ProtobufField } from "../core/contract.js";
 import { sequenceOf } from "../core/contract.js";
 import { createTimeReader } from "../core/date-time.js";
+import { jsonText } from "../core/json-text.js";
 import type { RuleFile } from "./schema.js";
 
 interface ShapeOptions {
@@ -109,7 +110,7 @@ function listOf(test: (value: unknown) => boolean): (value: unknown) => boolean 
 }
 
 function isNumber(value: unknown): boolean {
-  return typeof value === "number" || value === "NaN" || value === "Infinity" || value === "-Infinity";
+  return typeof value === "number" || typeof value === "bigint" || value === "NaN" || value === "Infinity" || value === "-Infinity";
 }
 
 /** Beyond 2^53 a number would not be exact: there a text is right, and what 64-bit integers of protobuf are decoded to. */
@@ -123,6 +124,6 @@ function isInteger(value: unknown): boolean {
 }
 
 function show(value: unknown): string {
-  const text = typeof value === "bigint" ? value.toString() : (JSON.stringify(value) ?? String(value));
+  const text = jsonText(value);
   return text.length > 80 ? `${text.slice(0, 77)}…` : text;
 }

@@ -1,17 +1,22 @@
+import { randomUUID } from "node:crypto";
 import type { Message, MessageCodec } from "../core/contract.js";
+import { jsonText } from "../core/json-text.js";
 
 /** Nesting beyond which whoever walks a message would run out of stack; and a length below which it cannot be reached. */
 const deepest = 500;
 const shortEnough = 2 * deepest;
 const replacement = "\ufffd";
 
-/** JSON messages, one in a frame. Refuses invalid UTF-8, a byte order mark, nesting beyond 500, and any value that is not an object. */
+/**
+ * JSON messages, one in a frame. Whole numbers that no double holds come as bigint. Refuses invalid UTF-8, a byte order mark, nesting beyond 500,
+ * and any value that is not an object.
+ */
 export function createJsonCodec(form: "text" | "binary"): MessageCodec {
   const encoder = new TextEncoder();
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   return {
     form,
-    encode: (message) => encoder.encode(JSON.stringify(message, (_, value: unknown) => (typeof value === "bigint" ? value.toString() : value))),
+    encode: (message) => encoder.encode(jsonText(message)),
     decode(bytes, start = 0, end = bytes.length) {
       if (end === start) {
         throw new Error("an empty frame, not a JSON object");
@@ -28,7 +33,7 @@ export function createJsonCodec(form: "text" | "binary"): MessageCodec {
       }
       let value: unknown;
       try {
-        value = JSON.parse(text);
+        value = parseExactly(text);
       } catch (thrown) {
         throw new Error(`not JSON: ${thrown instanceof Error ? thrown.message : String(thrown)}`, { cause: thrown });
       }
@@ -41,6 +46,49 @@ export function createJsonCodec(form: "text" | "binary"): MessageCodec {
       return value as Message;
     },
   };
+}
+
+/** Shorter ones are exact. */
+const longNumber = /\d{16}/;
+/** A string's opening quote, or a whole number of 16 to 20 digits: what is longer is no 64-bit integer. */
+const longNumberOrQuote = /"|(?<![\d.eE+-])-?\d{16,20}(?![\d.eE])/g;
+/** Told from any text that a server sends. */
+const bigintMark = `bigint ${randomUUID()} `;
+
+/** As `JSON.parse`, which rounds whole numbers beyond 2^53 to doubles: a sequence of them would stand still. */
+function parseExactly(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  return longNumber.test(text) ? (parseWithBigints(text) ?? value) : value;
+}
+
+/** The value of correct JSON with its long whole numbers as bigint; undefined when doubles hold them all. */
+function parseWithBigints(text: string): unknown {
+  let marked = "";
+  let copied = 0;
+  longNumberOrQuote.lastIndex = 0;
+  for (let found = longNumberOrQuote.exec(text); found !== null; found = longNumberOrQuote.exec(text)) {
+    const [token] = found;
+    if (token === '"') {
+      longNumberOrQuote.lastIndex = afterString(text, found.index);
+    } else if (BigInt(Number(token)) !== BigInt(token)) {
+      marked += `${text.slice(copied, found.index)}"${bigintMark}${token}"`;
+      copied = longNumberOrQuote.lastIndex;
+    }
+  }
+  return copied === 0
+    ? undefined
+    : JSON.parse(marked + text.slice(copied), (_, inner: unknown) =>
+        typeof inner === "string" && inner.startsWith(bigintMark) ? BigInt(inner.slice(bigintMark.length)) : inner,
+      );
+}
+
+/** Index behind the closing quote of the string that opens at `start`. */
+function afterString(text: string, start: number): number {
+  let at = start + 1;
+  while (text[at] !== '"') {
+    at += text[at] === "\\" ? 2 : 1;
+  }
+  return at + 1;
 }
 
 /** Offset of the first byte at which the input stops being UTF-8, by halving: a prefix is fine, or only cut short. */

@@ -1,4 +1,5 @@
 import type { Entry, Message, Received } from "../core/contract.js";
+import { jsonText } from "../core/json-text.js";
 import type { CelPredicate } from "./cel.js";
 import { valueAtPath } from "./paths.js";
 import type { ContractFile } from "./schema.js";
@@ -96,6 +97,6 @@ function decodeValue(value: unknown, decode: "base64" | "json" | undefined): unk
 }
 
 function shorten(value: unknown): string {
-  const text = JSON.stringify(value, (_, inner: unknown) => (typeof inner === "bigint" ? inner.toString() : inner)) ?? String(value);
+  const text = jsonText(value);
   return text.length > 120 ? `${text.slice(0, 117)}…` : text;
 }

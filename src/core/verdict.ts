@@ -34,11 +34,14 @@ export class VerdictSignal extends Error {
   readonly verdict: Verdict;
   /** Ids of the checks whose very subject may be what failed here, most likely first, when this check only needed it on its way. */
   readonly basis: readonly string[];
-  constructor(verdict: Verdict, basis: string | readonly string[] = []) {
+  /** Whether it rests on what came alone, and on no time: no lateness of ours excuses it. */
+  readonly onSight: boolean;
+  constructor(verdict: Verdict, basis: string | readonly string[] = [], onSight = false) {
     super(verdict.status);
     this.name = "VerdictSignal";
     this.verdict = verdict;
     this.basis = typeof basis === "string" ? [basis] : basis;
+    this.onSight = onSight;
   }
 }
 
@@ -48,6 +51,11 @@ export class VerdictSignal extends Error {
  */
 export function fail(expected: string, actual: string, basis?: string | readonly string[]): never {
   throw new VerdictSignal({ status: "failed", expected, actual }, basis);
+}
+
+/** As `fail`, for what came and is wrong whenever it was heard: it counts although this process was late, and is not asked again. */
+export function failOnSight(expected: string, actual: string, basis?: string | readonly string[]): never {
+  throw new VerdictSignal({ status: "failed", expected, actual }, basis, true);
 }
 
 /** The target meets the requirement in the main, and not what it should do beside: warned, whatever the check's level. */

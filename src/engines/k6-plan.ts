@@ -1,4 +1,5 @@
 import type { Contract, MatchRule, Message, ProtobufField } from "../core/contract.js";
+import { jsonText } from "../core/json-text.js";
 import type { Target } from "../core/target.js";
 import { fitTo } from "../core/schedule.js";
 import type { StreamGroup, Workload, WorkloadStep } from "../core/workload.js";
@@ -264,5 +265,5 @@ function boundsIn(steps: readonly WorkloadStep[]): number {
 
 /** Messages as JSON has them: whole numbers beyond 2^53 as texts, which protobuf's JSON reads. */
 function plain(messages: readonly Message[]): object[] {
-  return JSON.parse(JSON.stringify(messages, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value))) as object[];
+  return JSON.parse(jsonText(messages)) as object[];
 }

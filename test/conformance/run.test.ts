@@ -4,7 +4,7 @@ import type { Check } from "../../src/conformance/check.js";
 import { runChecks, type RunOutcome } from "../../src/conformance/run.js";
 import type { Contract, EntryDraft, Filter } from "../../src/core/contract.js";
 import type { Driver, StreamEvent } from "../../src/core/stream.js";
-import { fail } from "../../src/core/verdict.js";
+import { fail, failOnSight } from "../../src/core/verdict.js";
 import { memoryContract } from "../load/memory-server.js";
 
 const applyMs = 400;
@@ -126,4 +126,41 @@ t.test("what fails on a server that is not behind is not asked again", async (t)
   );
   t.match(records[0], { status: "failed", actual: "something" });
   t.equal(asked, 1);
+});
+
+/** Holds this process's loop up, then states the verdict. */
+function lateAndWrong(state: typeof fail): { readonly check: Check; readonly asked: () => number } {
+  let asked = 0;
+  const check = checkOf("late", async (session) => {
+    asked += 1;
+    if (asked === 1) {
+      const untilMs = performance.now() + 600;
+      while (performance.now() < untilMs);
+      await session.settle(50);
+      state("nothing", "something");
+    }
+  });
+  return { check, asked: () => asked };
+}
+
+t.test("what fails while this process is late is asked again, unless it rests on what came alone", async (t) => {
+  const timed = lateAndWrong(fail);
+  const seen = lateAndWrong(failOnSight);
+  const first = await perform(
+    t,
+    slowServer(() => 0),
+    [timed.check],
+  );
+  t.match(first.records[0], {
+    status: "passed",
+    reason: /^asked again, with nothing beside it: at first "something", while the harness's own loop was late by \d+ ms/,
+  });
+  t.equal(timed.asked(), 2);
+  const second = await perform(
+    t,
+    slowServer(() => 0),
+    [seen.check],
+  );
+  t.match(second.records[0], { status: "failed", actual: "something" });
+  t.equal(seen.asked(), 1);
 });
