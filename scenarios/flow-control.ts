@@ -2,7 +2,7 @@ import { performance } from "node:perf_hooks";
 import type { Check } from "../src/conformance/check.js";
 import type { Conversation } from "../src/conformance/conversation.js";
 import { connectGrpc, openGrpc } from "../src/conformance/grpc-exchange.js";
-import { rootsOfWrongEntry } from "../src/conformance/roots.js";
+import { rootsOfNoEnd, rootsOfWrongEntry } from "../src/conformance/roots.js";
 import type { Session } from "../src/conformance/session.js";
 import { openWebSocket } from "../src/conformance/websocket-exchange.js";
 import type { Filter } from "../src/core/contract.js";
@@ -218,7 +218,7 @@ export const flowControlChecks: readonly Check[] = [
       const boundMs = session.bounds.endMs * 2;
       const end = await session.until(() => conversation.end, boundMs);
       if (end === undefined) {
-        fail(`a clean end within ${boundMs} ms after reading went on`, "the stream is still open");
+        fail(`a clean end within ${boundMs} ms after reading went on`, "the stream is still open", rootsOfNoEnd);
       }
       const overflow =
         session.contract.semantics.overflow === "end" &&

@@ -11,7 +11,7 @@ import { fragmentChecks } from "./fragments.js";
 import { isolationChecks } from "./isolation.js";
 import { midStreamCloseChecks } from "./mid-stream-close.js";
 import { openingChecks } from "./opening.js";
-import { quietUpdateChecks } from "./quiet-updates.js";
+import { quietLogChecks } from "./quiet-log.js";
 import { resourceChecks } from "./resources.js";
 import { robustnessChecks } from "./robustness.js";
 import { securityChecks } from "./security.js";
@@ -21,7 +21,7 @@ const all: readonly Check[] = [
   ...openingChecks,
   ...firstFilterChecks,
   ...filterUpdateChecks,
-  ...quietUpdateChecks,
+  ...quietLogChecks,
   ...fragmentChecks,
   ...eofChecks,
   ...midStreamCloseChecks,

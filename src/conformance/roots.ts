@@ -38,7 +38,7 @@ export const rootsOfNoEntry: readonly string[] = [
 ];
 
 /** A stream that its client ended goes on. */
-export const rootsOfNoEnd: readonly string[] = ["eof/grpc-empty-end-stream", "eof/while-idle", "flow-control/eof-after-blocked-send"];
+export const rootsOfNoEnd: readonly string[] = ["eof/grpc-empty-end-stream", "eof/while-idle", "eof/on-quiet-log", "flow-control/eof-after-blocked-send"];
 
 /** The server still holds streams that are over. */
 export const rootsOfHeldStreams: readonly string[] = [
@@ -47,6 +47,7 @@ export const rootsOfHeldStreams: readonly string[] = [
   "cancellation/grpc-while-idle",
   "cancellation/ws-fin-and-rst-released",
   "eof/while-idle",
+  "eof/on-quiet-log",
 ];
 
 /** An entry came that the current filter does not let through; `filters` are those that the stream has had. */

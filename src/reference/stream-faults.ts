@@ -22,6 +22,25 @@ export const streamFaults = {
       return { end: (value, step) => fetch.after("end", () => step(value)), entry: fetch.entry };
     },
   },
+  "end-waits-for-entry": {
+    sentence: "An end is looked at when the log has its next entry, whether that matches or not.",
+    seam: "end, entry",
+    caughtBy: ["eof/on-quiet-log"],
+    sometimes: ["eof/while-idle"],
+    needs: "quiet",
+    stream: () => () => {
+      let ending: (() => void) | undefined;
+      return {
+        end: (value, step) => {
+          ending = () => step(value);
+        },
+        entry: (entry, step) => {
+          if (ending === undefined) step(entry);
+          else ending();
+        },
+      };
+    },
+  },
   "last-entry-cut": {
     sentence: "At the end of a flowing stream the last entry is cut in half: a buffer is not flushed whole.",
     seam: "end, entry",

@@ -35,6 +35,12 @@ t.test("nothing is held against a monitor whose filters take only the values tha
   t.equal(report.checks.find(({ id }) => id === "first-filter/none-missing")?.status, "passed");
 });
 
+t.test("nothing is held against a monitor whose entries have numbers that no double holds", async (t) => {
+  const report = await judge(t, { wrapped: false, texts: true, idsAfter: 2n ** 60n });
+  t.same(failedIds(report), []);
+  t.equal(report.checks.find(({ id }) => id === "filter-updates/order-kept")?.status, "passed");
+});
+
 t.test("nothing is held against a monitor whose entries carry no text", async (t) => {
   const report = await judge(t, { wrapped: false, texts: false });
   t.same(failedIds(report), []);

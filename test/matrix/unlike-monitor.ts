@@ -18,6 +18,8 @@ export interface UnlikeMonitorOptions {
   readonly sharesFate?: boolean;
   /** An entry is taken only when every reader has taken those before. */
   readonly waitsForReaders?: boolean;
+  /** What the first number of an event follows; it is written as a JSON number, however long. Default 0. */
+  readonly idsAfter?: bigint;
 }
 
 export interface UnlikeMonitor {
@@ -107,12 +109,16 @@ export async function startUnlikeMonitor(options: UnlikeMonitorOptions): Promise
 
 function plainMember(
   socket: WebSocket,
-  { merges, sharesFate }: UnlikeMonitorOptions,
+  { merges, sharesFate, idsAfter = 0n }: UnlikeMonitorOptions,
   all: ReadonlySet<WebSocket>,
 ): { offer(event: RoomEvent): void; hear(text: string): void } {
   let wanted: Wanted | undefined;
   return {
-    offer: (event) => void (wanted !== undefined && passes(wanted, event) && socket.send(JSON.stringify(event))),
+    offer(event) {
+      if (wanted !== undefined && passes(wanted, event)) {
+        socket.send(JSON.stringify(event).replace(/"id":\d+/, `"id":${idsAfter + BigInt(event.id)}`));
+      }
+    },
     hear(text) {
       const next = read(text);
       if (next === undefined || !isValid(next)) {

@@ -9,8 +9,8 @@ import { firstOf, requireAllMatch } from "./observations.js";
 
 const both = ["grpc", "ws"] as const;
 
-/** Updates while nothing comes: a loop that wakes up for entries alone does not see them. */
-export const quietUpdateChecks: readonly Check[] = [
+/** Updates and ends while nothing comes: a loop that wakes up for entries alone does not see them. */
+export const quietLogChecks: readonly Check[] = [
   {
     id: "filter-updates/effective-while-idle",
     on: both,
@@ -72,6 +72,33 @@ export const quietUpdateChecks: readonly Check[] = [
       const conversation = await session.flowing(a);
       await requireJudged(session, conversation, { from: a, to: b }, "outside");
       await requireJudged(session, conversation, { from: b, to: a }, "inside");
+    },
+  },
+  {
+    id: "eof/on-quiet-log",
+    on: both,
+    level: "must",
+    requirement: "An end is noticed although nothing at all is written meanwhile: no entry, matching or not, is needed for it.",
+    clause: "monitor design: half-close ends the stream",
+    why: "On a quiet log the next entry may come in an hour: until then the client waits for its end, and the server keeps the stream.",
+    exchange: ["C → S  filter", "       (nothing is written)", "C → S  end", "S → C  clean end, within the bound"],
+    causes: {
+      any: "The loop waits for the next entry alone; the end is looked at when one has come, whether it matches or not.",
+      Go: "`for entry := range entries { if done.Load() { return } … }`.",
+      Rust: "`while let Some(entry) = entries.recv().await { if ended.load(…) { break } … }`.",
+      Java: "`queue.take()` without a poison pill.",
+    },
+    dependsOn: ["first-filter/takes-effect", "eof/while-idle"],
+    // Whoever else writes wakes the loop.
+    exclusive: true,
+    async run(session) {
+      const unmatched = await session.open({ filter: session.role("silent") });
+      const flowing = await session.flowing(session.role("broad"));
+      // What showed that it flows may still be under way.
+      await session.settle(100);
+      await Promise.all([unmatched.halfClose(), flowing.halfClose()]);
+      await session.endsCleanly(unmatched);
+      await session.endsCleanly(flowing);
     },
   },
 ];
