@@ -11,6 +11,8 @@ export interface Flood {
   readonly bytes: number;
   /** Least number of entries; they are as long as it takes for `bytes`. Default: 2,000 bytes each. */
   readonly entries?: number;
+  /** Greatest length of an entry that a slow producer is given instead, in bytes. Default 16,000: most limits of messages are above it. */
+  readonly longest?: number;
   /** Stop after that time, however much was written: a slow producer must not hold up the run. Default 5000. */
   readonly forMs?: number;
 }
@@ -38,7 +40,7 @@ export async function* blocks(session: Session, filter: Filter, not: Filter, flo
   const forMs = flood.forMs ?? 5000;
   const startMs = performance.now();
   let length = flood.entries === undefined ? floodEntryBytes : Math.max(100, Math.floor(flood.bytes / flood.entries));
-  let longest = Math.max(length, mostEntryBytes);
+  let longest = Math.max(length, flood.longest ?? mostEntryBytes);
   let before = length;
   for (let written = 0, spentMs = 0; written < flood.bytes && spentMs < forMs; spentMs = performance.now() - startMs) {
     const isBehind = spentMs > forMs / 8 && written / flood.bytes < (spentMs / forMs) * 1.5;
@@ -68,7 +70,6 @@ export function floodedBytes(tokens: readonly string[]): number {
 
 /** Bytes of an entry beside its text, about. */
 const aroundBytes = 60;
-/** Greatest length of an entry that a slow producer is given: most limits of messages are above it. */
 const mostEntryBytes = 16_000;
 
 function draftsOf(session: Session, filter: Filter, not: Filter, count: number, length: number): readonly EntryDraft[] {

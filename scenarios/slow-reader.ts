@@ -5,8 +5,9 @@ import { rootsOfNoEntry } from "../src/conformance/roots.js";
 import { requireProducer, type Session } from "../src/conformance/session.js";
 import type { Filter } from "../src/core/contract.js";
 import { fail, notApplicable, unproven, VerdictSignal } from "../src/core/verdict.js";
-import { blocks, floodBlocked, floodedBytes, floodUnordered, socketsHoldBytes } from "./entry-floods.js";
+import { blocks, floodBlocked, floodedBytes, socketsHoldBytes } from "./entry-floods.js";
 import { arrivalOf, requireInOrder, requireTokensInOrder } from "./observations.js";
+import { requireBoundedCopies, requireBoundedReferences } from "./unread-memory.js";
 
 const both = ["grpc", "ws"] as const;
 
@@ -83,55 +84,18 @@ export const slowReaderChecks: readonly Check[] = [
     causes: {
       Node: "`ws.send` and `call.write` buffer without limit, and their answers are ignored.",
       any: "The queue of a subscriber has no bound.",
+      Go: "A slice of pending entries that is appended to under a lock.",
+      Rust: "`mpsc::unbounded_channel` for each subscriber.",
       Python: "`asyncio.Queue()` without maxsize.",
     },
     needs: ["producer", "probe"],
     exclusive: true,
     dependsOn: ["first-filter/takes-effect"],
     async run(session) {
-      const [a, b] = session.role("disjoint");
-      const count = 12;
-      /** Bytes of memory more after a flood, and bytes of the flood. */
-      const growth = async (): Promise<readonly [more: number, written: number]> => {
-        const before = await rss(session);
-        const tokens = await floodUnordered(session, a, b, { bytes: 6 * 1024 * 1024 });
-        const written = session.contract.entries.token === undefined ? 0 : floodedBytes(tokens);
-        await session.settle(100);
-        return [(await rss(session)) - before, written];
-      };
-      // The same entries without readers: what the log itself and the producer cost.
-      const [alone] = await growth();
-      const readers: Conversation[] = [];
-      for (let n = 0; n < count; n++) {
-        readers.push(await session.flowing(a));
-      }
-      for (const reader of readers) {
-        reader.pause();
-      }
-      // A collector or an allocator has its moments: two floods out of three tell, by the readers that still hold the ones before.
-      let grew = 0;
-      for (let round = 0, flat = 0; grew < 2 && flat < 2; round++) {
-        const [all, written] = await growth();
-        if (readers.some((reader) => reader.end !== undefined)) {
-          return;
-        }
-        const more = all - Math.max(0, alone);
-        const limit = written * count * 0.6;
-        if (limit < 16 * 1024 * 1024) {
-          unproven(`entries enough to fill the server's memory with: ${mebibytes(written)} MiB were written in 5 s`);
-        }
-        session.note(`flood ${round + 1}: ${mebibytes(more)} MiB more with ${count} readers that do not read`);
-        if (more < limit) {
-          flat += 1;
-          continue;
-        }
-        grew += 1;
-        if (grew === 2) {
-          fail(
-            `less than ${mebibytes(limit)} MiB more memory for ${count} readers that miss ${mebibytes(written)} MiB each, or their end`,
-            `${mebibytes(more)} MiB more than without them, for the second time`,
-          );
-        }
+      const filters = session.role("disjoint");
+      const driver = session.context.drivers[session.transport];
+      if ((await requireBoundedCopies(session, filters)) && session.transport === "grpc" && driver?.hides.length === 0) {
+        await requireBoundedReferences(session, filters);
       }
     },
   },
@@ -251,19 +215,4 @@ function requirePrefixOf(conversation: Conversation, tokens: readonly string[], 
     }
     expected += 1;
   }
-}
-
-function mebibytes(bytes: number): number {
-  return Math.round(bytes / 1048576);
-}
-
-async function rss(session: Session): Promise<number> {
-  const reading = await session.probe.read();
-  if ("kind" in reading) {
-    unproven(`a probe of the server's memory: ${reading.reason}`);
-  }
-  if (reading.rssBytes === undefined) {
-    unproven("a probe that tells the server's memory");
-  }
-  return reading.rssBytes;
 }

@@ -179,6 +179,13 @@ export const streamFaults = {
       },
     }),
   },
+  "queue-of-references": {
+    sentence: "The queue of a stream has no bound; the entries in it are shared with the queues of others.",
+    seam: "overflow",
+    caughtBy: ["flow-control/slow-reader-bounded-memory"],
+    reach: "server",
+    stream: () => () => ({ overflow: () => undefined }),
+  },
   "queue-unbounded": {
     sentence: "The queue of a stream has no bound, and its large buffers are never given back, also when the stream is gone.",
     seam: "entry, overflow",
