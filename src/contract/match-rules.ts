@@ -44,13 +44,17 @@ export function compileUnjudged(rules: readonly CompiledRule[], filter: Message)
   };
 }
 
-/** Undefined when the filter does not constrain by this rule: its field is absent, null or an empty list. */
+/** Undefined when the filter does not constrain by this rule: its field is absent, null or an empty list, or its predicate is true whatever the entry. */
 function compileRule(rule: CompiledRule, filter: Message): ((entry: Entry) => boolean) | undefined {
   if ("cel" in rule) {
     // Whatever of it must be converted is so once.
     const { reads, filterToCel } = rule;
     const { predicate } = rule.cel;
     const converted = filterToCel(filter);
+    // True without an entry: true of all, since `||` and `&&` take what decides them on either side (CEL, Logical Operators).
+    if (predicate({ filter: converted })) {
+      return undefined;
+    }
     return reads === undefined
       ? (entry) => predicate({ filter: converted, entry })
       : remembered((entry) => predicate({ filter: converted, entry: partOf(entry, reads) }), reads);

@@ -86,7 +86,7 @@ entries: { required: [] }
     "loose.yaml",
   );
   const all = (await loadContract(file)).filters["all"];
-  t.equal(all?.everything, false, "nobody can tell what CEL lets through");
+  t.equal(all?.everything, false, "the second rule looks at entries");
   t.equal(all?.matches({ source: "a" }), false);
   t.equal(
     all?.unjudged?.({ source: "a" }),
@@ -94,6 +94,27 @@ entries: { required: [] }
   );
   t.equal(all?.matches({ tag: "y" }), true);
   t.equal(all?.unjudged?.({ tag: "x" }), undefined, "it does not match, and could be judged");
+});
+
+t.test("a predicate that is true whatever the entry lets everything through", async (t) => {
+  const file = path.join(
+    t.testdir({
+      "open.yaml": `name: open
+websocket: { path: /monitor }
+filters: { all: {}, none: { ids: [] }, some: { ids: [1] }, high: { least: 5 } }
+roles: { broad: all }
+match: [{ cel: "entry.id in filter.ids || !has(filter.ids) || size(filter.ids) == 0" }, { cel: "!(has(filter.least) && entry.size < filter.least)" }]
+entries: { required: [] }
+`,
+    }),
+    "open.yaml",
+  );
+  const { filters } = await loadContract(file);
+  t.same(
+    Object.values(filters).map(({ everything }) => everything),
+    [true, true, false, false],
+  );
+  t.same([filters["all"]?.matches({}), filters["some"]?.matches({ id: 2 }), filters["high"]?.matches({ size: 7 })], [true, false, true]);
 });
 
 t.test("a filter that no rule asks anything for lets everything through, also in an envelope", async (t) => {

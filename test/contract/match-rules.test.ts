@@ -73,7 +73,7 @@ const rule: fc.Arbitrary<CompiledRule> = fc.oneof(
       .constantFrom(
         () => true,
         () => false,
-        (variables: Readonly<Record<string, unknown>>) => (variables["entry"] as Record<string, unknown>)["x"] !== undefined,
+        (variables: Readonly<Record<string, unknown>>) => (variables["entry"] as Record<string, unknown> | undefined)?.["x"] !== undefined,
       )
       .map((predicate) => ({ predicate, failure: () => undefined })),
     text: fc.constant("a rule in CEL"),
