@@ -52,6 +52,7 @@ const load: readonly Group[] = [
     startSource: flood({ transport: "ws", ...plain }),
     contestants: [
       rawRead("ws"),
+      rawRead("ws", 50),
       webSocketRanges,
       harness(one, { transport: "ws", goal: 4.5 }),
       harness("halfclose, contains filter", { transport: "ws", filter: contains, goal: 3.5 }),

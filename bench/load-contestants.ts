@@ -1,4 +1,4 @@
-import { connect as connectTcp } from "node:net";
+import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { fileURLToPath } from "node:url";
 
@@ -141,36 +141,48 @@ export const webSocketRanges: Contestant = {
     }),
 };
 
-/** Reads the same bytes and looks at none: what the kernel and Node's loop cost anyone. */
-export function rawRead(transport: "grpc" | "ws"): Contestant {
+/** Reads the same bytes and looks at none: what the kernel and Node's loop cost anyone, from one socket or from many in turn. */
+export function rawRead(transport: "grpc" | "ws", sockets = 1): Contestant {
   return {
-    name: "raw node:net read",
+    name: sockets === 1 ? rawReadName : `${rawReadName}, ${sockets} sockets`,
     verifies: "nothing",
+    ...(sockets === 1 ? {} : { of: { name: rawReadName } }),
     run: ({ port }, seconds) =>
       measure(seconds, (count) => {
         const buffer = Buffer.allocUnsafeSlow(readBufferBytes);
-        const onread = {
-          buffer,
-          callback: (bytes: number): boolean => {
-            count(bytes / bytesOf[transport]);
-            unreturned += bytes;
-            if (transport === "grpc" && unreturned > halfWindow) {
-              socket.write(windowUpdates(halfWindow));
-              unreturned -= halfWindow;
-            }
-            return true;
-          },
+        const opened = Array.from({ length: sockets }, () => readRaw(transport, port, buffer, count));
+        return () => {
+          for (const socket of opened) {
+            socket.destroy();
+          }
         };
-        let unreturned = 0;
-        const socket = connectTcp({ host: "127.0.0.1", port, onread });
-        socket.on("error", () => undefined);
-        socket.write(transport === "grpc" ? grpcOpening() : webSocketOpening());
-        if (transport === "ws") {
-          setTimeout(() => socket.write(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x7b, 0x7d])), 50);
-        }
-        return () => socket.destroy();
       }),
   };
+}
+
+const rawReadName = "raw node:net read";
+
+function readRaw(transport: "grpc" | "ws", port: number, buffer: Buffer, count: (entries: number) => void): Socket {
+  let unreturned = 0;
+  const onread = {
+    buffer,
+    callback: (bytes: number): boolean => {
+      count(bytes / bytesOf[transport]);
+      unreturned += bytes;
+      if (transport === "grpc" && unreturned > halfWindow) {
+        socket.write(windowUpdates(halfWindow));
+        unreturned -= halfWindow;
+      }
+      return true;
+    },
+  };
+  const socket = connectTcp({ host: "127.0.0.1", port, onread });
+  socket.on("error", () => undefined);
+  socket.write(transport === "grpc" ? grpcOpening() : webSocketOpening());
+  if (transport === "ws") {
+    setTimeout(() => socket.write(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x7b, 0x7d])), 50);
+  }
+  return socket;
 }
 
 /** @grpc/grpc-js and protobufjs, as a user of them would check order, filter and lag. */

@@ -1,3 +1,5 @@
+import { doubleZero } from "./double.js";
+
 /** Greatest value that is told apart, in microseconds: one hour. Greater ones are counted as overflow. */
 export const highestMicros = 3_600_000_000;
 
@@ -31,9 +33,9 @@ export class Histogram {
   /** Values within the range. */
   count = 0;
   overflow = 0;
-  sum = 0;
+  sum = doubleZero;
   min = Infinity;
-  max = 0;
+  max = doubleZero;
 
   /** @throws RangeError for NaN: a latency that was never measured is a bug of the caller. */
   record(micros: number): void {

@@ -1,5 +1,6 @@
 import { BytePattern, type ByteWindow, fourDigits } from "./byte-tests.js";
 import { createTimeReader } from "../core/date-time.js";
+import { doubleZero } from "../core/double.js";
 
 /** `2026-01-01T00:00:00` */
 const secondLength = 19;
@@ -8,22 +9,25 @@ const fractionAt = secondLength + 1;
 const longestFraction = 10;
 
 /**
- * Reads RFC 3339 times where they lie, as microseconds since the Unix epoch; NaN for what it does not know.
+ * Reads RFC 3339 times where they lie.
  * Entries come in time order and in one zone, so all but the fraction is nearly always that of the last one and only compared.
  */
 export class ByteTime {
+  /** The time read last, in microseconds since the Unix epoch. Kept here: a number that is returned is made into an object. */
+  micros = Number.NaN;
   /** The bytes of the last second, as doubles at 0, 8 and 11: text in ASCII never makes one that does not equal itself. */
   #begin = Number.NaN;
   #middle = Number.NaN;
   #finish = Number.NaN;
-  #secondMicros = 0;
+  #secondMicros = doubleZero;
   /** The zone's last byte, and all of it where it is longer than `Z`. */
   #zoneLength = 0;
   #zoneEnd = 0;
   #zone = new BytePattern(new Uint8Array(0));
   readonly #read = createTimeReader();
 
-  read(window: ByteWindow, start: number, end: number): number {
+  /** Whether a time lies there. */
+  read(window: ByteWindow, start: number, end: number): boolean {
     const { bytes, view } = window;
     const zoneAt = end - this.#zoneLength;
     const fraction = zoneAt - start - secondLength;
@@ -38,22 +42,26 @@ export class ByteTime {
       return this.#readWhole(window, start, end);
     }
     if (fraction === 0) {
-      return this.#secondMicros;
+      this.micros = this.#secondMicros;
+      return true;
     }
     if (fraction < 2 || fraction > longestFraction || bytes[start + secondLength] !== 0x2e) {
-      return Number.NaN;
+      return false;
     }
     if (fraction > 6) {
       // Six digits or more: what follows the sixth does not count.
       const first = fourDigits(view, start + fractionAt);
       const fifth = (bytes[start + fractionAt + 4] as number) - 0x30;
       const sixth = (bytes[start + fractionAt + 5] as number) - 0x30;
-      return (first | fifth | sixth | (9 - fifth) | (9 - sixth)) < 0 ? Number.NaN : this.#secondMicros + (first * 100 + fifth * 10 + sixth);
+      this.micros = this.#secondMicros + (first * 100 + fifth * 10 + sixth);
+      return (first | fifth | sixth | (9 - fifth) | (9 - sixth)) >= 0;
     }
-    return this.#secondMicros + readDigits(bytes, start + fractionAt, zoneAt);
+    const digits = readDigits(bytes, start + fractionAt, zoneAt);
+    this.micros = this.#secondMicros + digits;
+    return digits >= 0;
   }
 
-  #readWhole(window: ByteWindow, start: number, end: number): number {
+  #readWhole(window: ByteWindow, start: number, end: number): boolean {
     const text = window.bytes.toString("latin1", start, end);
     const micros = this.#read(text);
     const zone = /(?:[Zz]|[+-]\d\d:\d\d)$/.exec(text)?.[0];
@@ -66,18 +74,19 @@ export class ByteTime {
       this.#zoneEnd = zone.charCodeAt(zone.length - 1);
       this.#zone = new BytePattern(Buffer.from(zone, "latin1"));
     }
-    return micros;
+    this.micros = micros;
+    return !Number.isNaN(micros);
   }
 }
 
-/** Microseconds of a fraction of any number of digits, those beyond the sixth cut off; NaN where one is no digit. */
+/** Microseconds of a fraction of any number of digits, those beyond the sixth cut off; negative where one is no digit. */
 function readDigits(bytes: Buffer, start: number, end: number): number {
   let micros = 0;
   let scale = 100_000;
   for (let at = start; at < end; at++) {
     const digit = (bytes[at] as number) - 0x30;
     if (digit < 0 || digit > 9) {
-      return Number.NaN;
+      return -1;
     }
     micros += digit * scale;
     scale = (scale / 10) | 0;

@@ -9,10 +9,10 @@ export interface ByteFilter extends PreparedFilter {
 
 /** Reads what verification and latency need of an entry where it lies, without an object for it. */
 export interface EntryReader extends EntryMatcher<ByteFilter> {
-  /** Sequence number, counted from a base that all entries of this reader share; NaN when the contract has none. */
-  sequence: number;
+  /** Counted from a base that all entries of this reader share; NaN when the contract has none. */
+  readonly sequence: number;
   /** The entry's own time in microseconds since the Unix epoch; NaN when the contract has none. */
-  timeMicros: number;
+  readonly timeMicros: number;
   /** Reads one entry; false: it holds something unexpected and is to be decoded whole. */
   read(buffer: Buffer, start: number, end: number): boolean;
   /** Whole decoding must count its sequence numbers from the same base. */

@@ -38,7 +38,6 @@ const lowWeight = 1_000_000_000;
  */
 export class JsonReader implements EntryReader {
   sequence = Number.NaN;
-  timeMicros = Number.NaN;
   readonly #plan: ReaderPlan;
   readonly #window: ByteWindow;
   readonly #time = new ByteTime();
@@ -68,6 +67,10 @@ export class JsonReader implements EntryReader {
       return false;
     }
     return true;
+  }
+
+  get timeMicros(): number {
+    return this.#time.micros;
   }
 
   matches(filter: ByteFilter): boolean {
@@ -140,8 +143,7 @@ export class JsonReader implements EntryReader {
     }
     const slot = this.#timeSlot;
     if (slot >= 0) {
-      this.timeMicros = this.#time.read(this.#window, this.#starts[slot] as number, this.#ends[slot] as number);
-      return this.timeMicros === this.timeMicros;
+      return this.#time.read(this.#window, this.#starts[slot] as number, this.#ends[slot] as number);
     }
     return true;
   }
@@ -195,8 +197,7 @@ export class JsonReader implements EntryReader {
   #readTime(buffer: Buffer, start: number, end: number): number {
     const expected = start + this.#timeLength;
     if (expected < end && buffer[expected] === quote) {
-      this.timeMicros = this.#time.read(this.#window, start, expected);
-      if (this.timeMicros === this.timeMicros) {
+      if (this.#time.read(this.#window, start, expected)) {
         return this.#keep(this.#timeSlot, start, expected);
       }
     }
@@ -205,8 +206,7 @@ export class JsonReader implements EntryReader {
       return -1;
     }
     this.#timeLength = found - start;
-    this.timeMicros = this.#time.read(this.#window, start, found);
-    return this.timeMicros === this.timeMicros ? this.#keep(this.#timeSlot, start, found) : -1;
+    return this.#time.read(this.#window, start, found) ? this.#keep(this.#timeSlot, start, found) : -1;
   }
 
   #keep(slot: number, start: number, end: number): number {

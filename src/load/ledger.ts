@@ -1,5 +1,6 @@
+import { doubleZero } from "../core/double.js";
 import type { Meter } from "./meter.js";
-import { SequenceBook, type SequenceRules } from "./sequence-book.js";
+import { type Numbered, SequenceBook, type SequenceRules } from "./sequence-book.js";
 
 /** A filter with what a ledger must know of it. */
 export interface LedgerFilter {
@@ -9,8 +10,8 @@ export interface LedgerFilter {
   readonly nothing: boolean;
 }
 
-/** Judges the entry at hand; filled in by whoever reads entries, so that no object is made for one. */
-export interface EntryMatcher<F> {
+/** Judges the entry at hand; filled in by whoever reads entries, so that no object, not even a number's, is made for one. */
+export interface EntryMatcher<F> extends Numbered {
   matches(filter: F): boolean;
 }
 
@@ -60,7 +61,7 @@ export class StreamLedger<F extends LedgerFilter> {
   /** Who waits for this stream. */
   listener: LedgerListener | undefined;
   /** Delivery lag of the entry judged last, for those who wait for it to fall. */
-  lastLagMicros = 0;
+  lastLagMicros = doubleZero;
   readonly #meter: Meter;
   readonly #rules: LedgerRules;
   /** The filter that holds as far as was seen. */
@@ -69,14 +70,14 @@ export class StreamLedger<F extends LedgerFilter> {
   #doubtful: readonly F[] = none;
   #pending: PendingUpdate<F>[] = [];
   #latest: F | undefined;
-  #latestWrittenMicros = 0;
-  #lastStaleMicros = 0;
+  #latestWrittenMicros = doubleZero;
+  #lastStaleMicros = doubleZero;
   #sentCount = 0;
   /** One filter holds for certain: the short way through `observe`. */
   #settled = false;
 
   readonly #sequence: SequenceBook;
-  #lastAtMicros = 0;
+  #lastAtMicros = doubleZero;
 
   constructor(meter: Meter, rules: LedgerRules) {
     this.#meter = meter;
@@ -130,20 +131,17 @@ export class StreamLedger<F extends LedgerFilter> {
     }
   }
 
-  /**
-   * Judges one entry.
-   * @param sequence its number, exact below 2^53 (beyond it: less a base that all entries share); NaN when it has none.
-   */
-  observe(sequence: number, atMicros: number, entry: EntryMatcher<F>): void {
+  /** Judges one entry, which came at that time. */
+  observe(entry: EntryMatcher<F>, arrival: { readonly atMicros: number }): void {
     this.received++;
     if (this.#settled) {
       if (!entry.matches(this.#current as F)) {
-        this.#staleHard(atMicros);
+        this.#staleHard(arrival.atMicros);
       }
     } else {
-      this.#observeUnsettled(atMicros, entry);
+      this.#observeUnsettled(arrival.atMicros, entry);
     }
-    this.#sequence.observe(sequence);
+    this.#sequence.observe(entry);
   }
 
   /** The time between this arrival and the last one; `count` entries came at once. Gaps across an update are left out: they belong to neither filter. */

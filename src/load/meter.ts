@@ -1,3 +1,4 @@
+import { doubleZero } from "../core/double.js";
 import { Histogram, type HistogramParts } from "../core/histogram.js";
 import { type CountMetric, countMetrics, type TimeMetric } from "../core/metric.js";
 
@@ -39,7 +40,7 @@ export class Meter {
   readonly #earlierTimes = new Map<TimeMetric, Histogram>();
   readonly #windows: MeterWindow[] = [];
   #earlierCounts: Record<CountMetric, number>;
-  #rolledMicros = 0;
+  #rolledMicros = doubleZero;
   #measuring = false;
 
   /** @param windowed the times of which each window keeps a histogram of its own. */
@@ -129,5 +130,5 @@ export class Meter {
 }
 
 function zeroCounts(): Record<CountMetric, number> {
-  return Object.fromEntries(countMetrics.map((name) => [name, 0])) as Record<CountMetric, number>;
+  return Object.fromEntries(countMetrics.map((name) => [name, doubleZero])) as Record<CountMetric, number>;
 }

@@ -25,7 +25,6 @@ const tagCount = 1 << 14;
 /** Reads entries in protobuf's wire format; fields that nobody needs are stepped over, and reading stops when all that are needed were seen. */
 export class ProtobufReader implements EntryReader {
   sequence = Number.NaN;
-  timeMicros = Number.NaN;
   readonly #window: ByteWindow;
   readonly #time = new ByteTime();
   readonly #actions = new Uint8Array(tagCount);
@@ -115,11 +114,13 @@ export class ProtobufReader implements EntryReader {
     this.#window.use(buffer);
     const timeSlot = this.#timeSlot;
     if (timeSlot >= 0) {
-      const micros = this.#time.read(this.#window, this.#starts[timeSlot] as number, this.#ends[timeSlot] as number);
-      this.timeMicros = micros;
-      return micros === micros;
+      return this.#time.read(this.#window, this.#starts[timeSlot] as number, this.#ends[timeSlot] as number);
     }
     return true;
+  }
+
+  get timeMicros(): number {
+    return this.#time.micros;
   }
 
   matches(filter: ByteFilter): boolean {

@@ -1,3 +1,4 @@
+import { doubleZero } from "../core/double.js";
 import type { Clock } from "../core/clock.js";
 import { type Contract, type Message, type MessageCodec, sequenceOf } from "../core/contract.js";
 import { messageOf } from "../core/errors.js";
@@ -112,9 +113,10 @@ export class ScannedStream implements EntryBook, MessageBytes {
   readonly ledger: StreamLedger<PreparedFilter>;
   readonly meter: Meter;
   #touched = false;
-  #atMicros = 0;
-  #wallMicros = 0;
-  #lagMicros = 0;
+  /** When the chunk at hand came, in microseconds on the monotonic scale. */
+  atMicros = doubleZero;
+  #wallMicros = doubleZero;
+  #lagMicros = doubleZero;
   /** Of the chunk at hand. */
   #entries = 0;
   #bytes = 0;
@@ -140,12 +142,12 @@ export class ScannedStream implements EntryBook, MessageBytes {
       this.#takeWhole(buffer, start, end);
       return;
     }
-    if (--target.untilCheck === 0 && !target.check(buffer, start, end, this.#atMicros, this)) {
+    if (--target.untilCheck === 0 && !target.check(buffer, start, end, this.atMicros, this)) {
       this.#takeWhole(buffer, start, end);
       return;
     }
     this.#entries++;
-    this.ledger.observe(reader.sequence, this.#atMicros, reader);
+    this.ledger.observe(reader, this);
     if (target.hasTime) {
       const lagMicros = this.#wallMicros - reader.timeMicros;
       this.#lagMicros = lagMicros;
@@ -169,15 +171,15 @@ export class ScannedStream implements EntryBook, MessageBytes {
       this.#entries = 0;
       this.#early = 0;
       this.ledger.lastLagMicros = this.#lagMicros;
-      this.ledger.arrived(this.#atMicros, entries);
+      this.ledger.arrived(this.atMicros, entries);
     }
   }
 
   #begin(): void {
     const { clock } = this.#target;
     this.#touched = true;
-    this.#atMicros = this.stream?.lastInboundAtMicros?.() ?? clock.nowMicros();
-    this.#wallMicros = this.#atMicros + clock.wallMicros() - clock.nowMicros();
+    this.atMicros = this.stream?.lastInboundAtMicros?.() ?? clock.nowMicros();
+    this.#wallMicros = this.atMicros + clock.wallMicros() - clock.nowMicros();
     this.#target.touch(this);
   }
 
@@ -192,7 +194,7 @@ export class ScannedStream implements EntryBook, MessageBytes {
       meter.counts.violations++;
       return;
     }
-    const entries = target.whole.take(message, { atMicros: this.#atMicros, wallMicros: this.#wallMicros }, this, this.#answer);
+    const entries = target.whole.take(message, { atMicros: this.atMicros, wallMicros: this.#wallMicros }, this, this.#answer);
     // Booked with the others at the end of the chunk.
     meter.counts.received -= entries;
     this.#entries += entries;

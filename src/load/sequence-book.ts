@@ -1,3 +1,4 @@
+import { doubleZero } from "../core/double.js";
 import { blockLength, type FanOut } from "./fan-out.js";
 import type { Meter } from "./meter.js";
 
@@ -6,6 +7,11 @@ export interface SequenceRules {
   readonly order: "increasing" | "non-decreasing" | "none";
   /** Compares what streams with the same filter receive; undefined: they are not compared. */
   readonly fanOut?: FanOut | undefined;
+}
+
+/** An entry's number, exact below 2^53 (beyond it: less a base that all entries share); NaN when it has none. */
+export interface Numbered {
+  readonly sequence: number;
 }
 
 /** How many sequence numbers a stream remembers to tell a duplicate from a late entry. */
@@ -21,7 +27,7 @@ export class SequenceBook {
   /** The filter in force lets everything through: each gap is a loss. */
   #everything = false;
   #gapless = false;
-  #countedFrom = 0;
+  #countedFrom = doubleZero;
   /** Sequence numbers of this stream that are counted as lost. */
   #missing = 0;
   #remembered: Float64Array | undefined;
@@ -56,8 +62,8 @@ export class SequenceBook {
     this.#last = -Infinity;
   }
 
-  /** The number of the next entry, exact below 2^53 (beyond it: less a base that all entries share); NaN when it has none. */
-  observe(sequence: number): void {
+  /** Takes the number of the next entry. */
+  observe({ sequence }: Numbered): void {
     if (sequence > this.#last) {
       if (sequence >= this.#blockEnd) {
         this.#closeBlock(sequence);

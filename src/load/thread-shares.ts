@@ -29,6 +29,8 @@ export async function performInThreads(options: ThreadSharesOptions): Promise<Sh
   const shardOf = (worker: number): WorkerTask["shard"] => ({ index: shard.index + shard.count * worker, count: shard.count * count });
   // Some seconds after a heap has come to rest V8 compacts it, in pauses of 5 to 20 ms; a thread's heap, made from here on, is left as it is.
   setFlagsFromString("--no-memory-reducer");
+  // What looks at an entry is compiled as one: by default the parts of so long a path are called, each with its numbers in objects.
+  setFlagsFromString("--max-inlined-bytecode-size-cumulative=4000");
   const workers = Array.from({ length: count }, (_, worker) => new Worker(script, { workerData: { ...task, shard: shardOf(worker) } satisfies WorkerTask }));
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker thread has no origin
   const send = (worker: Worker, command: WorkerCommand): void => worker.postMessage(command);

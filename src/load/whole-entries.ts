@@ -22,7 +22,8 @@ export class WholeEntries {
   /** Why the contract could not judge an entry that it did not let through, of the first such entry; undefined while it could judge all. */
   unjudged: string | undefined;
   #entry: Entry = {};
-  readonly #matcher: EntryMatcher<PreparedFilter> = {
+  readonly #matcher: EntryMatcher<PreparedFilter> & { sequence: number } = {
+    sequence: Number.NaN,
     matches: ({ filter }) => {
       const passes = filter.matches(this.#entry);
       if (!passes) {
@@ -39,8 +40,9 @@ export class WholeEntries {
   }
 
   /** Books a message. @returns how many entries it held; `answer` takes what the protocol requires in answer. */
-  take(message: Message, { atMicros, wallMicros }: Arrival, { ledger, meter }: EntryBook, answer: (messages: readonly Message[]) => void): number {
+  take(message: Message, arrival: Arrival, { ledger, meter }: EntryBook, answer: (messages: readonly Message[]) => void): number {
     const contract = this.#contract;
+    const { atMicros, wallMicros } = arrival;
     const { counts } = meter;
     let received;
     try {
@@ -57,7 +59,8 @@ export class WholeEntries {
             counts.violations++;
           }
           this.#entry = entry;
-          ledger.observe(this.#relative(sequenceOf(contract.entries, entry)), atMicros, this.#matcher);
+          this.#matcher.sequence = this.#relative(sequenceOf(contract.entries, entry));
+          ledger.observe(this.#matcher, arrival);
           const written = contract.timeOf(entry);
           if (!Number.isNaN(written)) {
             bookLag(wallMicros - written, ledger, meter);

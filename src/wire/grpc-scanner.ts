@@ -1,3 +1,4 @@
+import { doubleZero } from "./double.js";
 import { WireError } from "./wire-error.js";
 
 /** Bytes before each message: the compressed flag and a 32-bit length. */
@@ -22,7 +23,7 @@ export class GrpcScanner {
   readonly #maxMessageBytes: number;
   #carry = nothing;
   #carried = 0;
-  #pushedBytes = 0;
+  #pushedBytes = doubleZero;
 
   constructor(options: GrpcScannerOptions) {
     this.#sink = options;

@@ -1,3 +1,4 @@
+import { doubleZero } from "./double.js";
 import type { DialledSocket } from "./dial.js";
 import { drainBeforeDestroy } from "./drain-before-destroy.js";
 import type { Header } from "./hpack.js";
@@ -48,7 +49,7 @@ export class Http2Client implements StreamHost, FrameHandler {
   readonly onFrame: ((frame: FrameView) => void) | undefined;
   end: Http2ConnectionEnd | undefined;
   goaway: Goaway | undefined;
-  lastInboundAtMicros = 0;
+  lastInboundAtMicros = doubleZero;
   receiveWindowBytes = DEFAULT_WINDOW_BYTES;
   readonly #options: Http2ConnectOptions;
   readonly #maxHeaderListBytes: number;
@@ -61,7 +62,7 @@ export class Http2Client implements StreamHost, FrameHandler {
   readonly #streams = new StreamTable();
   #socket: DialledSocket | undefined;
   #unreturnedBytes = 0;
-  #payloadBytes = 0;
+  #payloadBytes = doubleZero;
   #linger: NodeJS.Timeout | undefined;
   #settleClosed: (end: Http2ConnectionEnd) => void = () => {};
   #settlePeerSettings: () => void = () => {};

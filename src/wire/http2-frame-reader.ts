@@ -1,3 +1,4 @@
+import { doubleZero } from "./double.js";
 import { FRAME, FRAME_HEADER_BYTES, frameName, type FrameView } from "./http2-frames.js";
 import { WireError } from "./wire-error.js";
 
@@ -23,7 +24,7 @@ export class FrameReader {
   #maxFrameBytes: number;
   #carry = Buffer.alloc(0);
   #carried = 0;
-  #receivedBytes = 0;
+  #receivedBytes = doubleZero;
   #stopped = false;
 
   constructor(options: FrameReaderOptions) {

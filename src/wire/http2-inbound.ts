@@ -1,3 +1,4 @@
+import { doubleZero } from "./double.js";
 import { HpackDecoder, type Header } from "./hpack.js";
 import { ControlBudget } from "./http2-control-budget.js";
 import { FrameReader } from "./http2-frame-reader.js";
@@ -43,7 +44,7 @@ export class Inbound {
   readonly #maxUnsentBytes: number;
   readonly #maxHeaderBlockBytes: number;
   /** When the chunk at hand came. */
-  #atMicros = 0;
+  #atMicros = doubleZero;
   #settingsSeen = false;
   /** Holds after the first frame, which is SETTINGS and short: a reply in another protocol would pass for a huge frame. */
   #maxFrameBytes = DEFAULT_MAX_FRAME_BYTES;

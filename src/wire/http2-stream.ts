@@ -1,3 +1,4 @@
+import { doubleZero } from "./double.js";
 import type { Header } from "./hpack.js";
 import type { Http2StreamEnd } from "./http2-ends.js";
 import {
@@ -145,7 +146,7 @@ export class StreamState implements Http2Stream {
   /** A write with END_STREAM waits or has gone: nothing may be queued behind it. */
   #endQueued = false;
   #responded = false;
-  #dataBytes = 0;
+  #dataBytes = doubleZero;
   #contentLength: number | undefined;
   #released = false;
 

@@ -1,3 +1,4 @@
+import { doubleZero } from "./double.js";
 import type { Duplex } from "node:stream";
 import type { DialledSocket } from "./dial.js";
 import { drainBeforeDestroy } from "./drain-before-destroy.js";
@@ -46,7 +47,7 @@ export class WebSocketConnection implements WebSocketScannerOptions {
   readonly maxMessageBytes: number;
   autoPong: boolean;
   autoCloseReply: boolean;
-  bytesReceived: number;
+  bytesReceived = doubleZero;
   /** Since the upgrade. */
   bytesSent = 0;
   /** Control frames alone where messages are scanned. */
@@ -77,7 +78,7 @@ export class WebSocketConnection implements WebSocketScannerOptions {
   private started = false;
   private held: UpgradedSocket["rest"];
   private endHeld = false;
-  private chunkAtMicros = 0;
+  private chunkAtMicros = doubleZero;
   private pingToAnswer: Uint8Array | undefined;
   private closeTimer: NodeJS.Timeout | undefined;
 

@@ -1,3 +1,4 @@
+import { doubleZero } from "./double.js";
 import type { Frame, FrameHeader } from "./websocket-frames.js";
 import { headerLength, opcodes, parseHeader } from "./websocket-frames.js";
 import { headerViolations } from "./websocket-violations.js";
@@ -26,7 +27,7 @@ export class WebSocketScanner {
   readonly #maxMessageBytes: number;
   readonly #maxFastBytes: number;
   /** Offset on the connection of `buffer[0]` of the current push. */
-  #base: number;
+  #base = doubleZero;
   /** The bytes of a header that is not whole; what is allocated late is not there for an idle stream. */
   #headerPart: Uint8Array | undefined;
   #headerPartBytes = 0;

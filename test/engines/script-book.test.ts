@@ -128,8 +128,8 @@ t.test("the script's book and the native ledger agree on every trace", { skip },
           now += 7;
           sequence += step.step;
           const entry = { kind: step.type };
-          const matcher: EntryMatcher<ScriptFilter> = { matches: (filter) => filter.matches(entry) };
-          ledger.observe(sequence, now, matcher);
+          const matcher: EntryMatcher<ScriptFilter> = { sequence, matches: (filter) => filter.matches(entry) };
+          ledger.observe(matcher, { atMicros: now });
           ledger.arrived(now, 1);
           book.observe(sequence, now, entry);
         }

@@ -5,7 +5,8 @@ import { StreamLedger } from "../../src/load/ledger.js";
 import { Meter } from "../../src/load/meter.js";
 
 const every3rd = { everything: false, nothing: false };
-const matcher = { matches: () => true };
+const entryOf = (sequence: number) => ({ sequence, matches: () => true });
+const arrival = { atMicros: 1 };
 
 t.test("what one stream lost and another received is counted, whatever the filter lets through", (t) => {
   fc.assert(
@@ -18,7 +19,7 @@ t.test("what one stream lost and another received is counted, whatever the filte
         ledger.sent(every3rd, 0, 0);
         for (let number = 1; number <= 1024; number++) {
           if (!planted.has(`${stream} ${number}`)) {
-            ledger.observe(number * 3, 1, matcher);
+            ledger.observe(entryOf(number * 3), arrival);
           }
         }
       }
@@ -51,7 +52,7 @@ t.test("late and double entries are no losses, and streams with other filters ar
   const run = (filter: typeof every3rd, numbers: readonly number[]) => {
     const ledger = new StreamLedger(meter, { order: "increasing", replay: false, applyMicros: 1000, stallMicros: Infinity, fanOut });
     ledger.sent(filter, 0, 0);
-    numbers.forEach((number) => ledger.observe(number, 1, matcher));
+    numbers.forEach((number) => ledger.observe(entryOf(number), arrival));
   };
   const straight = Array.from({ length: 2000 }, (_, i) => i + 1);
   const swapped = straight.flatMap((number) => (number % 2 === 0 ? [] : [number + 1, number, ...(number % 10 === 1 ? [number] : [])]));

@@ -19,7 +19,8 @@ function book(change: Partial<LedgerRules> = {}) {
   const meter = new Meter([]);
   const ledger = new StreamLedger<KindFilter>(meter, { ...rules, ...change });
   let sequence = 0;
-  const entry: EntryMatcher<KindFilter> & { kind: string } = {
+  const entry: EntryMatcher<KindFilter> & { kind: string; sequence: number } = {
+    sequence: 0,
     kind: "",
     matches(given) {
       return given.kinds.includes(this.kind);
@@ -28,7 +29,8 @@ function book(change: Partial<LedgerRules> = {}) {
   const receive = (kind: string, atMicros: number, number = ++sequence): void => {
     entry.kind = kind;
     sequence = Math.max(sequence, number);
-    ledger.observe(number, atMicros, entry);
+    entry.sequence = number;
+    ledger.observe(entry, { atMicros });
     ledger.arrived(atMicros, 1);
   };
   return { meter, ledger, receive, counts: meter.counts };
