@@ -248,7 +248,8 @@ export const firstFilterChecks: readonly Check[] = [
     id: "first-filter/entries-valid",
     on: both,
     level: "must",
-    requirement: "Every entry has the shape that the contract gives it: all required fields, of their types, sequence increasing.",
+    requirement:
+      "Every entry has the shape that the contract gives it: all required fields, of their types; a sequence that is a whole number, a time by RFC 3339.",
     clause: "monitor design: required fields of an entry; what Goa validates on the client side",
     why: "Generated clients validate what they receive and break the stream on the first entry that lacks a field.",
     exchange: ["C → S  filter", "S → C  entries, each whole"],
@@ -265,7 +266,10 @@ export const firstFilterChecks: readonly Check[] = [
         const wrong = session.contract.violationOf(arrival.entry);
         if (wrong !== undefined) {
           conversation.accuse(arrival, wrong);
-          fail("every entry has its required fields", `entry #${arrival.index + 1}: ${wrong} (${describeEntry(session.contract, arrival.entry)})`);
+          fail(
+            "every entry as the contract has it: its required fields, of their types",
+            `entry #${arrival.index + 1}: ${wrong} (${describeEntry(session.contract, arrival.entry)})`,
+          );
         }
       }
       requireNoViolations(conversation);

@@ -55,9 +55,14 @@ async function performInit(invocation: Invocation<typeof options>): Promise<numb
   const grpc = reach.urls.grpc === undefined ? undefined : await chooseMonitor(invocation, await discovered(reach));
   const { ws } = reach.urls;
   const webSocketPath = ws === undefined ? undefined : (ws.path ?? "/logs/monitor");
-  const entries = await observeEntries({ reach, grpcMethod: grpc?.method, webSocketPath });
+  const seen = await observeEntries({ reach, grpcMethod: grpc?.method, webSocketPath });
+  const entries = seen.flat();
   const name = grpc === undefined ? "monitor" : (grpc.method.split(/[./]/).at(-2) ?? "monitor").toLowerCase();
-  await write(console, contractFile, proposeContract({ name, grpc, webSocketPath, entries }));
+  await write(
+    console,
+    contractFile,
+    proposeContract({ name, grpc, webSocketPath, entries, ...(seen[0] === undefined ? {} : { ofOneStream: seen[0].length }) }),
+  );
   await write(console, configFile, proposeConfig(urls, contractFile));
   await loadContract(contractFile, { folder: console.workingDirectory });
   console.out(

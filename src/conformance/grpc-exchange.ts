@@ -28,6 +28,9 @@ export interface GrpcExchange {
   readonly resets: readonly { readonly code: number; readonly atMicros: number }[];
 }
 
+/** A server that takes no connection for so long is gone, and not just behind with what other checks asked of it, or with its machine. */
+const connectTimeoutMs = 15_000;
+
 export type ConnectChanges = Partial<Omit<Http2ConnectOptions, "tls">> & { readonly tls?: Partial<NonNullable<Http2ConnectOptions["tls"]>> };
 
 /** Dials an HTTP/2 connection to the target, its frames in the timeline; closed with the session. */
@@ -50,7 +53,7 @@ export async function connectGrpc(session: Session, changes: ConnectChanges = {}
       host: target.host,
       port: target.port,
       ...(tls === undefined ? {} : { tls }),
-      connectTimeoutMs: 5000,
+      connectTimeoutMs,
       ...rest,
       onFrame: (frame) => {
         if (frame.type !== FRAME.DATA && frame.type !== FRAME.WINDOW_UPDATE) {

@@ -10,12 +10,14 @@ import { createNumberedSupply, whyNotTold } from "./numbered-supply.js";
 import { createSupply, type DraftProducer, type Supply } from "./supply.js";
 import { createWaiter, outcomeOf } from "./wait.js";
 
-/** How long the entries that come by themselves are watched, after the first: until there are enough of them to know what comes, within bounds. */
+/** How long the entries that come by themselves are watched, after the first: until there are enough of them to know what comes, and one for each filter that is to be seen by them, within bounds. */
 interface Look {
   readonly leastMs: number;
   readonly mostMs: number;
 }
 const enoughEntries = 200;
+const keptEntries = 2000;
+const mostEntries = 20_000;
 const alone: Look = { leastMs: 250, mostMs: 1500 };
 /** Where a producer can make what every filter asks for little depends on them. */
 const besideProducer: Look = { leastMs: 100, mostMs: 100 };
@@ -40,15 +42,16 @@ export async function preflight(options: {
   const { contract, watch } = options;
   const first = await producerState(options);
   const broad = contract.roles.broad ?? Object.values(contract.filters)[0];
+  const sought = ordinaryFilters(contract).filter((filter) => first.kind !== "ready" || contract.draft([filter], []) === undefined);
   const looks = (["grpc", "ws"] as const).map(async (transport) => {
     const target = options.targets[transport];
     const driver = options.drivers[transport];
     if (target === undefined || driver === undefined || broad === undefined) {
       return nothingSeen;
     }
-    const at = { contract, target, driver, watch, watched: alone };
+    const at = { contract, target, driver, watch, sought, watched: alone };
     if (first.kind === "ready") {
-      return look({ ...at, filters: [broad], applyMs: 400, ...(producesAll(contract) ? { watched: besideProducer } : {}) });
+      return look({ ...at, filters: [broad], applyMs: 400, ...(sought.length === 0 ? { watched: besideProducer } : {}) });
     }
     // All that there is to judge by is what comes by itself: a server that loses its first filter, or this one, must not pass for a quiet one.
     const [other = broad] = contract.roles.disjoint ?? [];
@@ -62,11 +65,6 @@ export async function preflight(options: {
   const learned = await learnFrom(options, first, background);
   const supply = createSupply({ contract: learned.contract, producer: options.producer, state: learned.state, background, backgroundPerSecond });
   return createNumberedSupply(contract, options.producer, supply);
-}
-
-/** Whether an entry can be made for each filter that lets any through. */
-function producesAll(contract: Contract): boolean {
-  return ordinaryFilters(contract).every((filter) => contract.draft([filter], []) !== undefined);
 }
 
 /** The contract with what the producer takes, and where entries will come from then: a first entry may have been refused for one of its values. */
@@ -123,14 +121,16 @@ async function look(options: {
   readonly driver: Driver;
   /** Sent one after the other until entries come. */
   readonly filters: readonly Filter[];
+  /** Those for which no entry can be made. */
+  readonly sought: readonly Filter[];
   readonly watch: LoopWatch;
   readonly applyMs: number;
   readonly watched: Look;
 }): Promise<Seen> {
-  const { contract, target, driver, filters, watch, applyMs, watched } = options;
+  const { contract, target, driver, filters, sought, watch, applyMs, watched } = options;
   const waiter = createWaiter(watch);
   const { conversation, attach, hear } = createConversation({ contract, record: () => undefined, poke: () => waiter.poke() }, "preflight");
-  const connection = await driver.connect(target, { timeoutMs: 5000 });
+  const connection = await driver.connect(target, { timeoutMs: 10_000 });
   try {
     const stream = await connection.open({ events: hear });
     attach(stream);
@@ -150,16 +150,31 @@ async function look(options: {
     }
     const from = conversation.arrivals.length;
     const fromMs = performance.now();
-    const overAfter = (entries: number) => (): true | undefined =>
-      conversation.end === undefined && conversation.arrivals.length < entries ? undefined : true;
-    await waiter.until(overAfter(20_000), watched.leastMs, { quiet: true });
-    await waiter.until(overAfter(enoughEntries), watched.mostMs - watched.leastMs, { quiet: true });
+    const missing = new Set(sought);
+    const rare: Entry[] = [];
+    let cursor = 0;
+    const hasSought = (): boolean => {
+      for (; missing.size > 0 && cursor < conversation.arrivals.length; cursor++) {
+        const entry = conversation.arrivals[cursor]?.entry ?? {};
+        const met = [...missing].filter((filter) => filter.matches(entry));
+        if (met.length > 0 && cursor >= keptEntries) {
+          rare.push(entry);
+        }
+        met.forEach((filter) => missing.delete(filter));
+      }
+      return missing.size === 0;
+    };
+    const isFull = (): boolean => conversation.end !== undefined || conversation.arrivals.length >= mostEntries;
+    await waiter.until(() => isFull() || undefined, watched.leastMs, { quiet: true });
+    const knowsEnough = (): boolean => conversation.arrivals.length >= enoughEntries && hasSought();
+    await waiter.until(() => isFull() || knowsEnough() || undefined, watched.mostMs - watched.leastMs, { quiet: true });
     stream.cancel();
     const seconds = Math.max(performance.now() - fromMs, 1) / 1000;
     const perSecond = (conversation.arrivals.length - from) / seconds;
     const rate = perSecond > 0 ? perSecond : conversation.arrivals.length / Math.max((performance.now() - startMs) / 1000, 0.001);
     // A single entry may be the one that asking for the producer made.
-    return { entries: conversation.arrivals.slice(0, 2000).map((arrival) => arrival.entry), perSecond: conversation.arrivals.length > 3 ? rate : 0 };
+    const entries = [...conversation.arrivals.slice(0, keptEntries).map((arrival) => arrival.entry), ...rare];
+    return { entries, perSecond: conversation.arrivals.length > 3 ? rate : 0 };
   } finally {
     await connection.close();
   }

@@ -7,6 +7,7 @@ import type { Connection, Driver, MonitorStream, StreamEvent } from "../core/str
 import type { Target } from "../core/target.js";
 import { createTimeline, type Timeline, type TimelineNote } from "../core/timeline.js";
 import { fail, notApplicable, unproven } from "../core/verdict.js";
+import { awaitArrival, awaitOwnEntries, describeOthers } from "./await-arrival.js";
 import { createConversation, describeEnd, type Arrival, type Conversation } from "./conversation.js";
 import type { LoopWatch } from "./loop-watch.js";
 import { rootsOfEnd, rootsOfNoEnd, rootsOfNoEntry, rootsOfNoUpdate } from "./roots.js";
@@ -110,8 +111,6 @@ export interface Session {
 /** The sockets' own patience; the session's waits, which do not count our own lateness, are shorter. */
 const connectTimeoutMs = 30_000;
 const openMs = 5000;
-/** How long entries that come by themselves are heard before one of them is taken for a barrier. */
-const ownEntriesMs = 100;
 
 /** A session and what only the runner may do with it. */
 export interface OwnedSession {
@@ -315,17 +314,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
         unproven(lacked);
       }
       if (supply.producer.kind !== "ready" || supply.draft([filter], []) === undefined) {
-        // Entries that come by themselves: what was due before comes ahead of the third, at any rate within some time.
-        const startMicros = performance.now() * 1000;
-        return awaitArrival(
-          session,
-          conversation,
-          () => {
-            const last = conversation.arrivals.at(-1);
-            return last !== undefined && last.index >= since + 2 && last.atMicros >= startMicros + ownEntriesMs * 1000 ? last : undefined;
-          },
-          `a further entry that matches "${filter.name}"`,
-        );
+        return awaitOwnEntries(session, conversation, filter);
       }
       // Any one of several will do: whether none is lost is the question of other checks.
       const written = new Set<string>();
@@ -404,38 +393,6 @@ export function createSession(context: RunContext, transport: Transport, seed: n
       await Promise.all(closers.reverse().map((close) => closeQuietly(close)));
     },
   };
-}
-
-/** What came in place of an entry that was due. */
-function describeOthers(entries: number, violations: readonly string[]): string {
-  const [first] = violations;
-  if (entries > 0) {
-    return `none; ${entries} other ${entries === 1 ? "entry" : "entries"} came`;
-  }
-  return first === undefined ? "no entry at all" : `no entry; what came is none of the contract's (${violations.length} in all), first: ${first}`;
-}
-
-/** @param refused says why no such entry was made, when none was. */
-async function awaitArrival(
-  session: Session,
-  conversation: Conversation,
-  find: () => Arrival | undefined,
-  expected: string,
-  refused: () => string | undefined = () => undefined,
-): Promise<Arrival> {
-  const found = await session.until(() => find() ?? (conversation.end === undefined ? undefined : ("ended" as const)), session.bounds.applyMs);
-  if (found === undefined || found === "ended") {
-    const reason = refused();
-    if (reason !== undefined && conversation.end === undefined) {
-      unproven(`${expected}: ${reason}`);
-    }
-    fail(
-      expected,
-      conversation.end === undefined ? "it did not come" : `the stream ended: ${describeEnd(conversation.end)}`,
-      conversation.end === undefined ? rootsOfNoEntry : rootsOfEnd,
-    );
-  }
-  return found;
 }
 
 /** Why entries cannot be made on demand, as a verdict; returns when they can. */

@@ -1,6 +1,7 @@
 import { stringify } from "yaml";
 import type { FoundField, MonitorCandidate } from "../contract/discover.js";
 import type { Entry } from "../core/contract.js";
+import { createTimeReader } from "../core/date-time.js";
 
 /** What was found out about a monitor before a contract for it is written. */
 export interface Observations {
@@ -8,8 +9,10 @@ export interface Observations {
   readonly grpc: MonitorCandidate | undefined;
   /** Path of the WebSocket, where there is one. */
   readonly webSocketPath: string | undefined;
-  /** Entries that came for an empty filter; may be none. */
+  /** Entries that came for an empty filter, over both transports where there are two; may be none. */
   readonly entries: readonly Entry[];
+  /** How many of them, the first ones, came over one stream; the others came over another. Default: all. */
+  readonly ofOneStream?: number;
 }
 
 /** A rule that the names of the fields suggest. */
@@ -30,7 +33,9 @@ export function proposeContract(observed: Observations): string {
   const filterFields = observed.grpc?.filterFields ?? [];
   const rules = filterFields.flatMap((field) => proposeRule(field, comparable, observed.entries));
   const samples = proposeSamples(rules, observed);
-  const sequence = fields.find((field) => isSequence(field, observed.entries));
+  const { entries, ofOneStream = entries.length } = observed;
+  const streams = [entries.slice(0, ofOneStream), entries.slice(ofOneStream)].filter((stream) => stream.length > 0);
+  const sequence = fields.find((field) => streams.length > 0 && streams.every((stream) => isSequence(field, stream)));
   const time = fields.find((field) => isTime(field, observed.entries));
   const required = fields.filter((field) => observed.entries.length > 0 && observed.entries.every((entry) => says(entry[field])));
   const unruled = filterFields.filter(({ name, type }) => type !== "message" && !rules.some((rule) => rule.filter === name)).map(({ name }) => name);
@@ -218,5 +223,6 @@ function isSequence(field: string, entries: readonly Entry[]): boolean {
 }
 
 function isTime(field: string, entries: readonly Entry[]): boolean {
-  return entries.length > 0 && entries.every((entry) => typeof entry[field] === "string" && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/.test(entry[field]));
+  const read = createTimeReader();
+  return entries.length > 0 && entries.every((entry) => typeof entry[field] === "string" && !Number.isNaN(read(entry[field])));
 }

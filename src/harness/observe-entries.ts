@@ -5,6 +5,7 @@ import { stringify } from "yaml";
 import { loadContract } from "../contract/load-contract.js";
 import type { Entry } from "../core/contract.js";
 import type { Driver } from "../core/stream.js";
+import type { Target } from "../core/target.js";
 import { drivers } from "../drivers/index.js";
 import { type Reach, targetsOf } from "./connection-options.js";
 
@@ -12,8 +13,8 @@ import { type Reach, targetsOf } from "./connection-options.js";
 const mostEntries = 500;
 
 /**
- * The entries that come for an empty filter, as far as any come within the time: over gRPC where there is a method, else over WebSocket.
- * A target that refuses, or sends nothing, gives none.
+ * The entries that come for an empty filter, as far as any come within the time, in a list for each transport that gave some, gRPC first: the same
+ * field may be written otherwise over the other. A target that refuses, or sends nothing, gives none.
  * @param options.withinMs default 1500.
  */
 export async function observeEntries(options: {
@@ -21,7 +22,7 @@ export async function observeEntries(options: {
   readonly grpcMethod: string | undefined;
   readonly webSocketPath: string | undefined;
   readonly withinMs?: number;
-}): Promise<readonly Entry[]> {
+}): Promise<readonly (readonly Entry[])[]> {
   const { reach, grpcMethod, webSocketPath } = options;
   const folder = await mkdtemp(path.join(os.tmpdir(), "halfclose-"));
   try {
@@ -44,19 +45,20 @@ export async function observeEntries(options: {
         : { reflection: { url: grpc.shown, host: grpc.host, port: grpc.port, headers: reach.headers, ...(grpc.secure ? { tls: reach.tls } : {}) } },
     );
     const targets = targetsOf(reach, contract, { onlyBound: true });
-    const target = targets.grpc ?? targets.ws;
-    if (target === undefined) {
-      return [];
-    }
-    const driver: Driver = drivers[target.transport === "grpc" ? "grpc-wire" : "websocket-wire"];
-    const connection = await driver.connect(target, { timeoutMs: 5000 });
-    try {
-      return await collect(connection, options.withinMs ?? 1500);
-    } finally {
-      await connection.close();
-    }
+    const seen = await Promise.all([targets.grpc, targets.ws].map((target) => (target === undefined ? [] : observe(target, options.withinMs ?? 1500))));
+    return seen.filter((entries) => entries.length > 0);
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function observe(target: Target, withinMs: number): Promise<Entry[]> {
+  const driver: Driver = drivers[target.transport === "grpc" ? "grpc-wire" : "websocket-wire"];
+  const connection = await driver.connect(target, { timeoutMs: 5000 });
+  try {
+    return await collect(connection, withinMs);
+  } finally {
+    await connection.close();
   }
 }
 

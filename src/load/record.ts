@@ -241,6 +241,12 @@ function remarksOf(options: RecordOptions, measurement: Measurement): string[] {
   if (measurement.times.has("delivery-lag")) {
     remarks.push(`delivery-lag compares the target's clock with this machine's: between two machines it holds their offset too.`);
   }
+  const old = measurement.times.get("delivery-lag")?.overflow ?? 0;
+  if (old > 0) {
+    remarks.push(
+      `Entries whose own time is more than an hour ago, since the target's clock is behind or its entries are old: ${old}; their delivery-lag is ∞.`,
+    );
+  }
   if (measurement.counts["negative-lag"] > 0) {
     remarks.push(`Entries that arrived before their own time, since the clocks differ: ${measurement.counts["negative-lag"]}; they count as 0.`);
   }

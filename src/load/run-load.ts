@@ -41,7 +41,7 @@ export interface RunLoadOptions {
   readonly onEvent?: (event: RunEvent) => void;
   /** Aborting ends the run early; the record of what was measured is returned all the same. */
   readonly signal?: AbortSignal;
-  /** Bound of each connection in milliseconds; default 5000. */
+  /** Bound of each connection in milliseconds; default 10,000. */
   readonly connectTimeoutMs?: number;
   /** The target's process, asked once a second; undefined when it cannot be seen. */
   readonly sampleTarget?: () => TargetReading | undefined;
@@ -119,7 +119,7 @@ export async function runLoad(options: RunLoadOptions): Promise<WorkloadRecord> 
     seed,
     shard,
     windowed: windowedTimes(workload, thresholds),
-    connectTimeoutMs: options.connectTimeoutMs ?? 5000,
+    connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
     stop: stop.signal,
     produce:
       produce === undefined

@@ -1,7 +1,8 @@
 import type { Transport } from "../core/contract.js";
 import { transports } from "../core/contract.js";
 import { exitCodes } from "../core/exit-code.js";
-import type { CheckRecord, Report } from "../core/report.js";
+import { isMetric, metrics } from "../core/metric.js";
+import type { CheckRecord, Report, ThresholdRecord } from "../core/report.js";
 import { verdictStatuses, type VerdictStatus } from "../core/verdict.js";
 
 /** One sign and one word for each verdict; the sign tells them apart without colour. */
@@ -52,6 +53,21 @@ export function transportsOf(checks: readonly CheckRecord[]): Transport[] {
   return transports.filter((transport) => checks.some((check) => check.transport === transport));
 }
 
+/** Which thresholds were missed; what is counted wrong, or was never measured, is not slow. */
+function missedThresholds({ workloads }: Report): { readonly word: string; readonly sentence: string } {
+  const missed = workloads.flatMap(({ thresholds }) => thresholds).filter(({ status }) => status === "failed" || status === "no-samples");
+  const isSlow = ({ text, status }: ThresholdRecord): boolean => {
+    const metric = text.split(" ", 1)[0] ?? "";
+    return status === "failed" && !(isMetric(metric) && metrics[metric].kind === "count" && !/ rate /.test(text));
+  };
+  const texts = [...new Set(missed.map(({ text }) => text))];
+  const named = texts.slice(0, 3).join(", ") + (texts.length > 3 ? " and more" : "");
+  return {
+    word: missed.length === 0 || missed.some(isSlow) ? "TOO SLOW" : "MISSED",
+    sentence: `A threshold of a workload was missed${named === "" ? "" : `: ${named}`}.`,
+  };
+}
+
 /** The whole report in a word and a sentence; the word follows the exit code, so that no view contradicts it. */
 export function headline(report: Report): { readonly word: string; readonly sentence: string; readonly tone: "good" | "bad" | "doubtful" } {
   const { exitCode } = report;
@@ -74,7 +90,7 @@ export function headline(report: Report): { readonly word: string; readonly sent
     case exitCodes.generator:
       return { word: "INVALID", sentence: "The load generator could not keep up; its numbers are neither pass nor fail.", tone: "doubtful" };
     case exitCodes.thresholds:
-      return { word: "TOO SLOW", sentence: "A threshold of a workload was missed.", tone: "bad" };
+      return { ...missedThresholds(report), tone: "bad" };
     default:
       return { word: `EXIT ${exitCode}`, sentence: "The run ended with an exit code of its own.", tone: "doubtful" };
   }

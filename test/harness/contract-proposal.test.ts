@@ -37,6 +37,20 @@ t.test("fields whose names match become rules, seen values become filters with p
   t.end();
 });
 
+t.test("a time or a sequence is proposed only where it is one over both transports", (t) => {
+  const rulesOf = (over: (entry: (typeof entries)[number]) => Readonly<Record<string, unknown>>) => {
+    const text = proposeContract({ name: "logger", grpc, webSocketPath: "/m", entries: [...entries, ...entries.map(over)], ofOneStream: entries.length });
+    return validateYaml(parseYaml(text, "monitor.yaml", "contract"), contractSchema).entries;
+  };
+  t.match(
+    rulesOf((entry) => entry),
+    { sequence: "sequence", time: "time" },
+  );
+  t.equal(rulesOf((entry) => ({ ...entry, time: entry.time.replace("Z", "") })).time, undefined, "without a zone it is no time by RFC 3339");
+  t.equal(rulesOf((entry) => ({ ...entry, sequence: -entry.sequence })).sequence, undefined);
+  t.end();
+});
+
 t.test("values of an enumeration are those seen, a default is not required, and what was not guessed is named", (t) => {
   const enumerated: ProtobufField = { name: "stage", number: 1, type: "enum", repeated: false };
   const flag: ProtobufField = { name: "failed_only", number: 3, type: "bool", repeated: false };

@@ -1,4 +1,5 @@
 import t from "tap";
+import type { Entry } from "../../src/core/contract.js";
 import type { RunEvent, WorkloadRecord } from "../../src/core/report.js";
 import { runLoad, type RunLoadOptions } from "../../src/load/run-load.js";
 import { parseWorkload } from "../../src/load/workload-file.js";
@@ -71,6 +72,14 @@ t.test("filter-apply is measured from when the update was due, and the old filte
   t.equal(record.counters["stale-hard"], 0);
   t.ok((record.values?.["resolution"] ?? 0) > 0);
   t.ok(record.remarks.some((remark) => remark.includes("cannot be told finer")));
+});
+
+t.test("entries of a clock that is far behind are named as such", async (t) => {
+  const hours = 3_600_000;
+  const mangle = (entry: Entry): readonly Entry[] => [{ ...entry, time: new Date(Date.now() - 2 * hours).toISOString() }];
+  const record = await run(memoryServer({ mangle }), { workload: throughput });
+  t.equal(record.histograms["delivery-lag"]?.count, record.histograms["delivery-lag"]?.overflow);
+  t.ok(record.remarks.some((remark) => /^Entries whose own time is more than an hour ago, .*: [1-9]\d*; their delivery-lag is ∞\.$/.test(remark)));
 });
 
 t.test("entries that the contract cannot judge are named as such", async (t) => {
