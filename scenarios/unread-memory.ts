@@ -96,20 +96,20 @@ export async function requireBoundedReferences(session: Session, filters: readon
   }
 }
 
-/** Streams of the filter on a connection of their own, as many as it takes up to 100, that let through little more than their first entry. */
+/** Streams of the filter on a connection of their own, as many as the server takes up to 100, that let through little more than their first entry. */
 async function windowless(session: Session, filter: Filter): Promise<Conversation[]> {
   const connection = await connectGrpc(session, { settings: { INITIAL_WINDOW_SIZE: windowBytes }, replenish: "manual" });
   const streams: Conversation[] = [];
-  for (let n = 0; n < Math.min(100, connection.peerSettings.MAX_CONCURRENT_STREAMS); n++) {
+  const isUp = (): boolean => connection.end === undefined && connection.goaway === undefined;
+  for (let n = 0; n < Math.min(100, connection.peerSettings.MAX_CONCURRENT_STREAMS) && isUp(); n++) {
     const { conversation } = await openGrpc(session, { connection, replenish: "manual" });
-    await conversation.send(filter);
+    // A server may refuse more streams than it wants.
+    await conversation.send(filter).catch(() => undefined);
     streams.push(conversation);
   }
-  const last = streams.at(-1);
-  if (last !== undefined) {
-    await session.effect(last, filter, { since: 0 });
-  }
-  return streams;
+  await session.supply.produce([filter], []);
+  await session.until(() => (streams.some(({ arrivals }) => arrivals.length > 0) ? true : undefined), session.bounds.applyMs, { quiet: true });
+  return streams.filter(({ end }) => end === undefined);
 }
 
 /** Bytes of the server's memory more after a flood, and the tokens of the flood. */

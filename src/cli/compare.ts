@@ -26,6 +26,7 @@ const options = {
     about: "Ratios of load figures within this are the same",
     fallback: "5",
   },
+  least: { kind: "duration", group: "Judging", value: "TIME", about: "Latencies that differ by less are not told apart", fallback: "1ms" },
 } as const satisfies OptionSpecs;
 
 /** Seed of the intervals: the same two files give the same verdict. */
@@ -57,7 +58,7 @@ async function compareResults({ options: given, arguments: [before = "", after],
   if (earlier.checks.length > 0 || later.checks.length > 0) {
     console.out(diffText(diff));
   }
-  const worse = compareWorkloads(earlier, later, { tolerance: toleranceOf(given), print: (text) => console.out(text), name: before });
+  const worse = compareWorkloads(earlier, later, { ...judging(given), print: (text) => console.out(text), name: before });
   if (diff.newlyFailing.length > 0) {
     return exitCodes.conformance;
   }
@@ -77,7 +78,7 @@ async function compareServers({ options: given, arguments: [workload = ""], cons
       after: { urls: given.after, contract: given.contract, folder: console.workingDirectory },
       rounds: given.rounds,
       durationSeconds: given.duration === undefined ? undefined : given.duration / 1000,
-      tolerance: toleranceOf(given),
+      ...judging(given),
       seed,
       signal,
       onRun: (side, record, done, total) => console.out(`${done}/${total}  ${side.padEnd(6)}  received ${Math.round(record.rates["received"]?.mean ?? 0)}/s\n`),
@@ -97,17 +98,17 @@ async function compareServers({ options: given, arguments: [workload = ""], cons
   return ratios.some(({ verdict }) => verdict === "worse") ? exitCodes.thresholds : exitCodes.passed;
 }
 
-function toleranceOf({ tolerance }: Invocation<typeof options>["options"]): number {
-  return (tolerance ?? 5) / 100;
+function judging({ tolerance, least }: Invocation<typeof options>["options"]): { readonly tolerance: number; readonly leastMicros: number } {
+  return { tolerance: (tolerance ?? 5) / 100, leastMicros: (least ?? 1) * 1000 };
 }
 
 /** Prints how each workload that both runs performed changed; true when a figure is worse beyond doubt. */
 function compareWorkloads(
   earlier: Report,
   later: Report,
-  options: { readonly tolerance: number; readonly print: (text: string) => void; readonly name: string },
+  options: { readonly tolerance: number; readonly leastMicros: number; readonly print: (text: string) => void; readonly name: string },
 ): boolean {
-  const { tolerance, print } = options;
+  const { tolerance, leastMicros, print } = options;
   let worse = false;
   for (const after of later.workloads) {
     const before = earlier.workloads.find(({ name }) => name === after.name);
@@ -121,7 +122,7 @@ function compareWorkloads(
         hint: "measure again on a quieter machine",
       });
     }
-    const { ratios } = compareWithBaseline(options.name, before, after, { tolerance, seed });
+    const { ratios } = compareWithBaseline(options.name, before, after, { tolerance, leastMicros, seed });
     print(
       `\nWorkload ${after.name}\n${table(ratios.map(row))}${comparisonSentence(ratios, tolerance)}\nOne run each: the intervals hold only what varies within a run.\n${
         before.engine === after.engine ? "" : `Measured by ${before.engine} before and by ${after.engine} after: what differs may be theirs.\n`

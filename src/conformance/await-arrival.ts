@@ -1,21 +1,17 @@
-import { performance } from "node:perf_hooks";
 import type { Filter } from "../core/contract.js";
 import { fail, unproven } from "../core/verdict.js";
 import { describeEnd, type Arrival, type Conversation } from "./conversation.js";
 import { rootsOfEnd, rootsOfNoEntry } from "./roots.js";
 import type { Session } from "./session.js";
 
-/** How long entries that come by themselves are heard before one of them is taken for a barrier. */
+/** How long entries that come by themselves are heard before they are taken for a barrier. */
 const ownEntriesMs = 100;
 
 /** Entries that come by themselves as a barrier: what was due before comes ahead of the third, at any rate within some time. */
-export function awaitOwnEntries(session: Session, conversation: Conversation, filter: Filter): Promise<Arrival> {
+export async function awaitOwnEntries(session: Session, conversation: Conversation, filter: Filter): Promise<Arrival> {
   const since = conversation.arrivals.length;
-  const startMicros = performance.now() * 1000;
-  const find = (): Arrival | undefined => {
-    const last = conversation.arrivals.at(-1);
-    return last !== undefined && last.index >= since + 2 && last.atMicros >= startMicros + ownEntriesMs * 1000 ? last : undefined;
-  };
+  await session.settle(ownEntriesMs);
+  const find = (): Arrival | undefined => (conversation.arrivals.length >= since + 3 ? conversation.arrivals.at(-1) : undefined);
   return awaitArrival(session, conversation, find, `a further entry that matches "${filter.name}"`);
 }
 

@@ -33,7 +33,7 @@ export function createJsonCodec(form: "text" | "binary"): MessageCodec {
       }
       let value: unknown;
       try {
-        value = parseExactly(text);
+        value = JSON.parse(text);
       } catch (thrown) {
         throw new Error(`not JSON: ${thrown instanceof Error ? thrown.message : String(thrown)}`, { cause: thrown });
       }
@@ -43,25 +43,25 @@ export function createJsonCodec(form: "text" | "binary"): MessageCodec {
       if (typeof value !== "object" || value === null || Array.isArray(value)) {
         throw new Error(`JSON ${value === null ? "null" : Array.isArray(value) ? "array" : typeof value}, not an object`);
       }
-      return value as Message;
+      return (holdsRounded(value) ? parseWithBigints(text) : value) as Message;
     },
   };
 }
 
-/** Shorter ones are exact. */
-const longNumber = /\d{16}/;
 /** A string's opening quote, or a whole number of 16 to 20 digits: what is longer is no 64-bit integer. */
 const longNumberOrQuote = /"|(?<![\d.eE+-])-?\d{16,20}(?![\d.eE])/g;
 /** Told from any text that a server sends. */
 const bigintMark = `bigint ${randomUUID()} `;
 
-/** As `JSON.parse`, which rounds whole numbers beyond 2^53 to doubles: a sequence of them would stand still. */
-function parseExactly(text: string): unknown {
-  const value: unknown = JSON.parse(text);
-  return longNumber.test(text) ? (parseWithBigints(text) ?? value) : value;
+/** Whether a number may be another than was written: beyond 2^53 the doubles that `JSON.parse` makes leave whole numbers out, and a sequence stands still. */
+function holdsRounded(value: unknown): boolean {
+  if (typeof value === "number") {
+    return value >= 2 ** 53 || value <= -(2 ** 53);
+  }
+  return typeof value === "object" && value !== null && Object.values(value).some(holdsRounded);
 }
 
-/** The value of correct JSON with its long whole numbers as bigint; undefined when doubles hold them all. */
+/** The value of correct JSON, with those whole numbers as bigint that no double holds. */
 function parseWithBigints(text: string): unknown {
   let marked = "";
   let copied = 0;
@@ -75,11 +75,9 @@ function parseWithBigints(text: string): unknown {
       copied = longNumberOrQuote.lastIndex;
     }
   }
-  return copied === 0
-    ? undefined
-    : JSON.parse(marked + text.slice(copied), (_, inner: unknown) =>
-        typeof inner === "string" && inner.startsWith(bigintMark) ? BigInt(inner.slice(bigintMark.length)) : inner,
-      );
+  return JSON.parse(marked + text.slice(copied), (_, inner: unknown) =>
+    typeof inner === "string" && inner.startsWith(bigintMark) ? BigInt(inner.slice(bigintMark.length)) : inner,
+  );
 }
 
 /** Index behind the closing quote of the string that opens at `start`. */

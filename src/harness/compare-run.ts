@@ -16,6 +16,8 @@ export interface CompareRunOptions {
   readonly durationSeconds?: number | undefined;
   /** Ratios within 1 ± this are the same; default 0.05. */
   readonly tolerance?: number | undefined;
+  /** Times that differ by less, in microseconds, are not told apart; default 1000. */
+  readonly leastMicros?: number | undefined;
   readonly seed: number;
   readonly signal?: AbortSignal | undefined;
   readonly onRun?: (side: "before" | "after", record: WorkloadRecord, done: number, total: number) => void;
@@ -51,6 +53,7 @@ export async function compareTargets(options: CompareRunOptions): Promise<Compar
       ...(options.signal === undefined ? {} : { signal: options.signal }),
       ...(options.rounds === undefined ? {} : { rounds: options.rounds }),
       ...(options.tolerance === undefined ? {} : { tolerance: options.tolerance }),
+      ...(options.leastMicros === undefined ? {} : { leastMicros: options.leastMicros }),
       ...(options.onRun === undefined ? {} : { onRun: options.onRun }),
     });
   } finally {

@@ -36,7 +36,8 @@ export function ratioOfDraws(
   return { ratio: ratioOf(measured.after, measured.before), low: quantileOf(ratios, 0.025), high: quantileOf(ratios, 0.975) };
 }
 
-function medianOf(values: readonly number[]): number {
+/** The middle one, or the mean of the two in the middle; NaN of none. */
+export function medianOf(values: readonly number[]): number {
   return median(values.toSorted((a, b) => a - b));
 }
 

@@ -1,12 +1,17 @@
 import { HarnessError } from "../core/errors.js";
 import type { Histogram } from "../core/histogram.js";
 import type { BaselineRecord, EnvironmentRecord, RatioRecord, WorkloadRecord } from "../core/report.js";
-import { type Interval, ratioOfDraws, ratioOfRuns } from "./bootstrap.js";
+import { type Interval, medianOf, ratioOfDraws, ratioOfRuns } from "./bootstrap.js";
 import { histogramFromRecord } from "./histogram-record.js";
 
 export interface CompareOptions {
   /** Ratios within 1 ± this are the same; default 0.05. */
   readonly tolerance?: number;
+  /**
+   * Times that differ by less, in microseconds, are not told apart; default 1000. The phase of timers of a millisecond, and the place that the
+   * scheduler finds for a process, make as much between two servers that are equal.
+   */
+  readonly leastMicros?: number;
   readonly seed: number;
 }
 
@@ -14,12 +19,14 @@ export interface CompareOptions {
 interface Compared {
   readonly of: string;
   readonly better: "less" | "more";
+  readonly isTime: boolean;
   readonly figure: (record: WorkloadRecord) => number;
   /** The figure of one run drawn anew, for when there is but one. */
   readonly draw: (record: WorkloadRecord) => (random: () => number) => number;
 }
 
 const defaultTolerance = 0.05;
+const defaultLeastMicros = 1000;
 
 /**
  * Refuses to compare what cannot be compared.
@@ -48,16 +55,19 @@ export function checkComparable(
 
 /** Compares several runs each, best interleaved: the intervals hold what varies from run to run. */
 export function compareRuns(before: readonly WorkloadRecord[], after: readonly WorkloadRecord[], options: CompareOptions): RatioRecord[] {
-  return comparedIn([...before, ...after]).map(({ of, better, figure }) =>
-    verdictOf(of, better, ratioOfRuns(before.map(figure), after.map(figure), options.seed), options),
-  );
+  return comparedIn([...before, ...after]).map((compared) => {
+    const [earlier, later] = [before.map(compared.figure), after.map(compared.figure)];
+    return verdictOf(compared, medianOf(later) - medianOf(earlier), ratioOfRuns(earlier, later, options.seed), options);
+  });
 }
 
 /** Compares a run with one baseline: the intervals hold only what varies within a run. */
 export function compareWithBaseline(name: string, before: WorkloadRecord, after: WorkloadRecord, options: CompareOptions): BaselineRecord {
-  const ratios = comparedIn([before, after]).map(({ of, better, figure, draw }) =>
-    verdictOf(of, better, ratioOfDraws({ before: figure(before), after: figure(after) }, { before: draw(before), after: draw(after) }, options.seed), options),
-  );
+  const ratios = comparedIn([before, after]).map((compared) => {
+    const { figure, draw } = compared;
+    const measured = { before: figure(before), after: figure(after) };
+    return verdictOf(compared, measured.after - measured.before, ratioOfDraws(measured, { before: draw(before), after: draw(after) }, options.seed), options);
+  });
   return { name, histograms: before.histograms, ratios };
 }
 
@@ -81,18 +91,26 @@ export function comparisonSentence(ratios: readonly RatioRecord[], tolerance = d
   const unclear = ratios.filter(({ verdict }) => verdict === "unclear").length;
   return unclear === 0
     ? `No difference beyond ${tolerance * 100} %.`
-    : `No difference that is significant beyond ${tolerance * 100} %; ${unclear} of ${ratios.length} figures vary too much to tell (~).`;
+    : `No difference that is significant beyond ${tolerance * 100} %; ${unclear} of ${ratios.length} figures vary too much, or differ by too little, to tell (~).`;
 }
 
-/** Worse or better only if the whole interval lies beyond the tolerance, the same only if it lies within it. */
-function verdictOf(of: string, better: Compared["better"], { ratio, low, high }: Interval, { tolerance = defaultTolerance }: CompareOptions): RatioRecord {
+/**
+ * Worse or better only if the whole interval lies beyond the tolerance, the same only if it lies within it.
+ * @param difference of the two figures, for times in microseconds: one too small tells nothing, whatever the ratio.
+ */
+function verdictOf(
+  { of, better, isTime }: Compared,
+  difference: number,
+  { ratio, low, high }: Interval,
+  { tolerance = defaultTolerance, leastMicros = defaultLeastMicros }: CompareOptions,
+): RatioRecord {
   if (!Number.isFinite(ratio) || !Number.isFinite(low) || !Number.isFinite(high)) {
     return { of, ratio: Number.isFinite(ratio) ? round(ratio) : 0, verdict: "unclear" };
   }
   const record = { of, ratio: round(ratio), low: round(low), high: round(high) };
   const more = low > 1 + tolerance;
   const less = high < 1 - tolerance;
-  if (more || less) {
+  if ((more || less) && !(isTime && Math.abs(difference) < leastMicros)) {
     return { ...record, verdict: more === (better === "more") ? "better" : "worse" };
   }
   return { ...record, verdict: low >= 1 - tolerance && high <= 1 + tolerance ? "same" : "unclear" };
@@ -104,6 +122,7 @@ function comparedIn(records: readonly WorkloadRecord[]): Compared[] {
     [0.5, 0.9, 0.99].map((q): Compared => ({
       of: `${metric} p${q * 100}`,
       better: "less",
+      isTime: true,
       figure: (record) => histogramOf(record, metric)?.quantile(q) ?? Number.NaN,
       draw: (record) => quantileDrawer(histogramOf(record, metric), q),
     })),
@@ -111,12 +130,14 @@ function comparedIn(records: readonly WorkloadRecord[]): Compared[] {
   const rates = ["received", "opened"].map((metric): Compared => ({
     of: `${metric} rate`,
     better: "more",
+    isTime: false,
     figure: (record) => record.rates[metric]?.mean ?? Number.NaN,
     draw: (record) => windowDrawer(record, metric),
   }));
   const cost: Compared = {
     of: "entries-per-target-cpu-second",
     better: "more",
+    isTime: false,
     figure: (record) => record.values?.["entries-per-target-cpu-second"] ?? Number.NaN,
     draw: () => () => Number.NaN,
   };

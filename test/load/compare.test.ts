@@ -58,8 +58,19 @@ t.test("runs that vary too much are unclear, and figures that one side lacks are
   const random = createRandom(9);
   const wild = compareRuns(runs(random, { wander: 0.5 }), runs(random, { wander: 0.5 }), { seed: 1 });
   t.ok(wild.some(({ verdict }) => verdict === "unclear"));
-  t.match(comparisonSentence(wild), /vary too much to tell/);
+  t.match(comparisonSentence(wild), /vary too much, or differ by too little, to tell/);
   t.notOk(wild.some(({ of }) => of.startsWith("first-entry")));
+  t.end();
+});
+
+t.test("times that differ by less than timers do are not told apart, unless it is asked for", (t) => {
+  const verdictOf = (options: { readonly leastMicros?: number }): string | undefined => {
+    const random = createRandom(4);
+    const ratios = compareRuns(runs(random, { median: 400, wander: 0 }), runs(random, { median: 900, wander: 0 }), { seed: 1, ...options });
+    return ratios.find(({ of }) => of === "filter-apply p50")?.verdict;
+  };
+  t.equal(verdictOf({}), "unclear");
+  t.equal(verdictOf({ leastMicros: 100 }), "worse");
   t.end();
 });
 
