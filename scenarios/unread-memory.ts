@@ -70,7 +70,7 @@ export async function requireBoundedReferences(session: Session, filters: readon
   for (let n = 0; n < 4; n++) {
     readers.push(...(await windowless(session, filters[0])));
   }
-  // What is bounded by bytes is full now.
+  // Fills what is bounded by bytes.
   await floodUnordered(session, ...filters, { bytes: 6 * mebibyte });
   // Queues grow by leaps, so that floods are looked at together.
   let sum = 0;

@@ -45,7 +45,8 @@ export async function observeEntries(options: {
         : { reflection: { url: grpc.shown, host: grpc.host, port: grpc.port, headers: reach.headers, ...(grpc.secure ? { tls: reach.tls } : {}) } },
     );
     const targets = targetsOf(reach, contract, { onlyBound: true });
-    const seen = await Promise.all([targets.grpc, targets.ws].map((target) => (target === undefined ? [] : observe(target, options.withinMs ?? 1500))));
+    const bound = [targets.grpc, targets.ws].filter((target) => target !== undefined);
+    const seen = await Promise.all(bound.map((target) => observe(target, options.withinMs ?? 1500)));
     return seen.filter((entries) => entries.length > 0);
   } finally {
     await rm(folder, { recursive: true, force: true });
