@@ -297,14 +297,14 @@ export const streamFaults = {
     },
   },
   "degrades-by-stream": {
-    sentence: "After 200 streams each first filter waits 5 s: a list of subscribers is searched and never trimmed.",
+    sentence: "After 280 streams each first filter waits 5 s: a list of subscribers is searched and never trimmed.",
     seam: "filter",
     caughtBy: ["resources/final-equals-first"],
     reach: "server",
     stream: () => {
       let opened = 0;
       return (stream) => {
-        const slow = ++opened > 200;
+        const slow = ++opened > 280;
         return {
           filter: (filter, step) => {
             if (slow && stream.filter === undefined) later(5000, () => (stream.over ? undefined : step(filter)));
