@@ -93,8 +93,9 @@ export const slowReaderChecks: readonly Check[] = [
     dependsOn: ["first-filter/takes-effect"],
     async run(session) {
       const filters = session.role("disjoint");
-      const driver = session.context.drivers[session.transport];
-      if ((await requireBoundedCopies(session, filters)) && session.transport === "grpc" && driver?.hides.length === 0) {
+      const { drivers, patient } = session.context;
+      const seesWindows = session.transport === "grpc" && drivers.grpc?.hides.length === 0;
+      if ((await requireBoundedCopies(session, filters)) && seesWindows && patient) {
         await requireBoundedReferences(session, filters);
       }
     },

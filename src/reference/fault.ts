@@ -16,6 +16,8 @@ export interface Fault {
   readonly unreachable?: boolean;
   /** Whom it harms beyond the stream that provokes it; default: nobody. */
   readonly reach?: "connection" | "server";
+  /** Shows only to checks that take their time. */
+  readonly patient?: boolean;
   /** What the server must be started with, or be asked for, before it can bite; `quiet`: without entries of its own. */
   readonly needs?: "token" | "tls" | "origins" | "stop" | "quiet";
   /** Its detours; called once for each server, and what that gives once for each stream. */

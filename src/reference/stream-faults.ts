@@ -183,6 +183,7 @@ export const streamFaults = {
     sentence: "The queue of a stream has no bound; the entries in it are shared with the queues of others.",
     seam: "overflow",
     caughtBy: ["flow-control/slow-reader-bounded-memory"],
+    patient: true,
     reach: "server",
     stream: () => () => ({ overflow: () => undefined }),
   },
