@@ -58,7 +58,19 @@ function holdsRounded(value: unknown): boolean {
   if (typeof value === "number") {
     return value >= 2 ** 53 || value <= -(2 ** 53);
   }
-  return typeof value === "object" && value !== null && Object.values(value).some(holdsRounded);
+  if (typeof value !== "object" || value === null) {
+    return false;
+  }
+  if (Array.isArray(value)) {
+    return value.some(holdsRounded);
+  }
+  // Without a list of the values: every message of a load that is decoded whole is looked at.
+  for (const key in value) {
+    if (holdsRounded((value as Readonly<Record<string, unknown>>)[key])) {
+      return true;
+    }
+  }
+  return false;
 }
 
 /** The value of correct JSON, with those whole numbers as bigint that no double holds. */
