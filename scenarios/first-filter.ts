@@ -143,7 +143,7 @@ export const firstFilterChecks: readonly Check[] = [
         for (const { draft, token } of wanted) {
           if (!came.has(token)) {
             fail(
-              `with the filter ${jsonText(variant.filter.messages.at(-1))}, the entry ${jsonText(draft)}`,
+              `with the filter ${jsonText(variant.filter.messages.at(-1))}, the entry ${JSON.stringify(draft)}`,
               "it did not come, although a later one did",
               rootsOfNoEntry,
             );

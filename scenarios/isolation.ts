@@ -4,7 +4,6 @@ import { connectGrpc, describeGrpcEnd, openGrpc, type GrpcExchange } from "../sr
 import { rootsOfNoEntry } from "../src/conformance/roots.js";
 import type { Session } from "../src/conformance/session.js";
 import { type EntryDraft, type Filter, ordinaryFilters } from "../src/core/contract.js";
-import { jsonText } from "../src/core/json-text.js";
 import { fail, unproven } from "../src/core/verdict.js";
 import { ERROR_CODE } from "../src/wire/http2-frames.js";
 import { arrivalOf, requireAllMatch, requireInOrder, requireTokensInOrder } from "./observations.js";
@@ -209,7 +208,7 @@ export const isolationChecks: readonly Check[] = [
           if (came !== there.includes(token) && (await arrivalOf(session, came ? other : mine, token)) === undefined) {
             fail(
               `both transports give the same entries for "${filter.name}"`,
-              `${jsonText(drafts[index])} came over ${came === (session.transport === "grpc") ? "gRPC" : "WebSocket"} only`,
+              `${JSON.stringify(drafts[index])} came over ${came === (session.transport === "grpc") ? "gRPC" : "WebSocket"} only`,
             );
           }
         }

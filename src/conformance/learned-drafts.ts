@@ -1,6 +1,5 @@
 import { performance } from "node:perf_hooks";
 import { type Contract, type Entry, type EntryDraft, type Filter, type LearnedDrafts, ordinaryFilters } from "../core/contract.js";
-import { jsonText } from "../core/json-text.js";
 import type { DraftProducer } from "./supply.js";
 
 /** Different values of a field that are kept of the entries seen. */
@@ -81,7 +80,7 @@ function createLearner(seen: Readonly<Record<string, readonly string[]>>): Learn
   const pairsOf = (draft: EntryDraft, token: string | undefined): string[] =>
     Object.entries(draft)
       .filter(([field]) => field !== token)
-      .map(([field, value]) => jsonText([field, value]));
+      .map(([field, value]) => JSON.stringify([field, value]));
   return {
     seen,
     accept(draft) {

@@ -119,7 +119,7 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
     const why = stopped();
     let record: CheckRecord;
     if (why !== undefined) {
-      record = recordOf(context, task, { verdict: { status: "unproven", lacked: why }, onSight: false, elapsedMs: 0, lateMs: 0 });
+      record = recordOf(context, task, { verdict: { status: "unproven", lacked: why }, elapsedMs: 0, lateMs: 0 });
     } else {
       options.onStart?.(task);
       const tried = await attempt(context, task, options, (problem) => problems.add(problem));
@@ -182,13 +182,14 @@ async function attempt(
     n += 1;
     outcome = await performOnce(context, task, options.signal, problem);
   }
-  const spoiled = outcome.onSight ? undefined : spoiltByLateness(outcome);
+  const excusable = outcome.onSight !== true;
+  const spoiled = excusable ? spoiltByLateness(outcome) : undefined;
   const record = recordOf(context, task, spoiled === undefined ? outcome : { ...outcome, verdict: { status: "broken", cause: spoiled } });
   const better = record.status !== "failed" && record.status !== "broken";
   return {
     record: n > 1 && better ? { ...record, flaky: n } : record,
     basis: outcome.basis ?? [],
-    doubt: spoiled ?? (isVerdictAgainst(record) && !outcome.onSight ? doubtAbout(task, outcome, context.bounds) : undefined),
+    doubt: spoiled ?? (isVerdictAgainst(record) && excusable ? doubtAbout(task, outcome, context.bounds) : undefined),
   };
 }
 
@@ -229,8 +230,8 @@ function spoiltByLateness({ verdict, session, outran }: Outcome): string | undef
 interface Outcome {
   readonly verdict: Verdict;
   readonly basis?: readonly string[];
-  /** Whether the verdict rests on no time. */
-  readonly onSight: boolean;
+  /** Whether the verdict rests on no time; default false. */
+  readonly onSight?: boolean;
   readonly elapsedMs: number;
   readonly session?: Session;
   readonly ends?: readonly string[];
@@ -248,12 +249,11 @@ async function performOnce(context: RunContext, task: Task, signal: AbortSignal 
   const missing = check.needs?.includes("wire") === true && driver !== undefined && driver.hides.length > 0;
   const absent = lackOf(context, check);
   if (absent !== undefined) {
-    return { verdict: absent, onSight: false, elapsedMs: 0, lateMs: 0 };
+    return { verdict: absent, elapsedMs: 0, lateMs: 0 };
   }
   if (missing) {
     return {
       verdict: { status: "unproven", lacked: `a driver that shows the wire: ${driver.name} hides ${driver.hides.join("; ")}` },
-      onSight: false,
       elapsedMs: 0,
       lateMs: 0,
     };

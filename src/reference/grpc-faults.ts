@@ -70,11 +70,13 @@ export const grpcFaults = {
     sentence: "A call ends at half its deadline: seconds and a scale are mixed up.",
     seam: "grpc-call.ts",
     caughtBy: ["cancellation/grpc-deadline-not-early"],
+    patient: true,
   },
   "deadline-by-default": {
     sentence: "A call without a deadline gets one of a second: a request timeout that applies to streams as well.",
     seam: "grpc-call.ts",
     caughtBy: ["cancellation/grpc-deadline-not-early"],
+    patient: true,
   },
   "deadline-as-unknown": {
     sentence: "A deadline is reported as UNKNOWN: the raw error of the context is returned (Go: `return ctx.Err()`).",

@@ -76,7 +76,7 @@ export function runOf(name: FaultName): ReferenceRun {
     ...(only === undefined ? {} : { only }),
     ...(fault.needs === "tls" ? { tls: true } : {}),
     ...(fault.needs === "quiet" ? { quiet: true } : {}),
-    patient: fault.patient === true || fault.caughtBy.includes("cancellation/grpc-deadline-not-early"),
+    patient: fault.patient === true,
   };
 }
 
