@@ -1,9 +1,11 @@
 import { exitCodes } from "../core/exit-code.js";
 import { HarnessError } from "../core/errors.js";
+import { formatNumber } from "../core/quantity.js";
 import type { RatioRecord, Report } from "../core/report.js";
 import { compareTargets } from "../harness/compare-run.js";
 import { readReport } from "../harness/read-report.js";
 import { checkComparable, comparisonSentence, compareWithBaseline } from "../load/compare.js";
+import { ratioCells, ratioTitles } from "../reporters/ratio-rows.js";
 import { diffReports, diffText } from "../results/diff-reports.js";
 import { defineCommand, type Invocation } from "./command.js";
 import { connectionOptions } from "./connection.js";
@@ -81,14 +83,21 @@ async function compareServers({ options: given, arguments: [workload = ""], cons
       ...judging(given),
       seed,
       signal,
-      onRun: (side, record, done, total) => console.out(`${done}/${total}  ${side.padEnd(6)}  received ${Math.round(record.rates["received"]?.mean ?? 0)}/s\n`),
+      onRun: (side, { rates, generator }, done, total) => {
+        const received = `received ${formatNumber(Math.round(rates["received"]?.mean ?? 0))}/s`;
+        console.out(`${done}/${total}  ${side.padEnd(6)}  ${generator.status === "valid" ? received : "spoiled by the generator; the round does not count"}\n`);
+      },
     }),
   );
   if (outcome.kind === "failed") {
     throw outcome.thrown;
   }
-  const { ratios, sentence, spoiled } = outcome.value;
-  console.out(`\nWorkload ${workload}\n${table(ratios.map(row))}${sentence}\n${spoiled.map((reason) => `The generator was invalid: ${reason}\n`).join("")}`);
+  const { ratios, sentence, spoiled, repeated } = outcome.value;
+  const again =
+    repeated === 0 ? "" : `${repeated} ${repeated === 1 ? "round" : "rounds"} that the generator spoiled ${repeated === 1 ? "was" : "were"} made again.\n`;
+  console.out(
+    `\nWorkload ${workload}\n${ratioTable(ratios)}${sentence}\n${again}${spoiled.map((reason) => `The generator was invalid: ${reason}\n`).join("")}`,
+  );
   if (outcome.signalCode !== undefined) {
     return outcome.signalCode;
   }
@@ -115,7 +124,7 @@ function compareWorkloads(
     if (before === undefined) {
       continue;
     }
-    checkComparable({ record: before, environment: earlier.environment }, { record: after, environment: later.environment });
+    checkComparable({ ...before, environment: earlier.environment }, { ...after, environment: later.environment });
     const spoiled = [...before.generator.reasons, ...after.generator.reasons];
     if (spoiled.length > 0) {
       throw new HarnessError("usage", `The workload "${after.name}" cannot be compared, because the generator was invalid: ${spoiled.join(" ")}`, {
@@ -124,7 +133,7 @@ function compareWorkloads(
     }
     const { ratios } = compareWithBaseline(options.name, before, after, { tolerance, leastMicros, seed });
     print(
-      `\nWorkload ${after.name}\n${table(ratios.map(row))}${comparisonSentence(ratios, tolerance)}\nOne run each: the intervals hold only what varies within a run.\n${
+      `\nWorkload ${after.name}\n${ratioTable(ratios)}${comparisonSentence(ratios, tolerance)}\nOne run each: the intervals hold only what varies within a run.\n${
         before.engine === after.engine ? "" : `Measured by ${before.engine} before and by ${after.engine} after: what differs may be theirs.\n`
       }`,
     );
@@ -133,9 +142,6 @@ function compareWorkloads(
   return worse;
 }
 
-const signs: Readonly<Record<RatioRecord["verdict"], string>> = { better: "better", worse: "worse", same: "same", unclear: "~" };
-
-function row({ of, ratio, low, high, verdict }: RatioRecord): readonly string[] {
-  const shown = (value: number): string => `${value.toFixed(2)}x`;
-  return [`  ${of}`, shown(ratio), low === undefined || high === undefined ? "" : `${shown(low)} to ${shown(high)}`, signs[verdict]];
+function ratioTable(ratios: readonly RatioRecord[]): string {
+  return table([ratioTitles, ...ratios.map(ratioCells)].map(([of = "", ...cells]) => [`  ${of}`, ...cells]));
 }

@@ -235,6 +235,12 @@ export interface BaselineRecord {
 
 export interface RatioRecord {
   readonly of: string;
+  /** Of `before` and `after`: microseconds, per second, or a count. */
+  readonly unit: "us" | "per-second" | "count";
+  /** The median of the runs, or the sum of what was counted in them; a latency that lies among what never came is 2^53 − 1. */
+  readonly before: number;
+  readonly after: number;
+  /** After over before; what never came is taken for an hour, and counts for one more than they are. */
   readonly ratio: number;
   /** The interval in which the ratio lies, 95 times of 100. */
   readonly low?: number;

@@ -6,11 +6,14 @@ import { prepareAutocannon } from "../engines/autocannon.js";
 import type { Engine } from "../engines/engine.js";
 import type { Report, RunEvent, WorkloadRecord } from "../core/report.js";
 import type { Workload } from "../core/workload.js";
-import { runLoad, type RunLoadOptions, type ThreadOptions } from "../load/run-load.js";
+import { checkComparable, compareWithBaseline } from "../load/compare.js";
+import { workloadHash } from "../load/record.js";
+import { adjusted, runLoad, type RunLoadOptions, type ThreadOptions } from "../load/run-load.js";
 import type { Shard } from "../load/shard.js";
 import { loadWorkload } from "../load/shipped-workloads.js";
 import { readGroupUsage } from "../surroundings/process-group.js";
 import { assembleReport, type ReportFrame } from "./assemble-report.js";
+import { describeEnvironment } from "./environment.js";
 import { runOnEngine } from "./engine-run.js";
 import { openSurroundings, type Surroundings, type SurroundingsOptions } from "./surroundings.js";
 
@@ -46,7 +49,8 @@ export interface LoadOptions extends SurroundingsOptions {
   readonly streams?: number | undefined;
   /** Instead of the workload's: `filter-apply p99 < 50ms`. */
   readonly thresholds?: readonly string[] | undefined;
-  readonly baseline?: Report | undefined;
+  /** An earlier run of the same workload on the same machine, and where it comes from. */
+  readonly baseline?: { readonly name: string; readonly report: Report } | undefined;
   readonly seed?: number | undefined;
   /** Worker threads; default: one less than the machine has cores. */
   readonly workers?: number | undefined;
@@ -78,6 +82,8 @@ export async function runWorkload(options: LoadOptions): Promise<Report> {
       hint: "halfclose export k6 writes how",
     });
   }
+  const { baseline } = options;
+  const before = baseline === undefined ? undefined : baselineOf(baseline.report, adjusted({ ...options, workload }));
   const surroundings = await openSurroundings(options);
   // Shards deal out one schedule.
   const seed = options.seed ?? (options.shard === undefined ? Math.floor(Math.random() * 2 ** 31) : 1);
@@ -100,7 +106,7 @@ export async function runWorkload(options: LoadOptions): Promise<Report> {
       durationSeconds: options.durationSeconds,
       streams: options.streams,
       thresholds: options.thresholds,
-      baseline: options.baseline === undefined ? undefined : baselineOf(options.baseline, workload.name),
+      baseline: before,
       signal: options.signal,
       onEvent: options.onEvent,
       contract: options.contract ?? defaultContract,
@@ -112,7 +118,7 @@ export async function runWorkload(options: LoadOptions): Promise<Report> {
     });
     const death = surroundings.death();
     const report = assembleReport(frame, surroundings, {
-      workloads: [record],
+      workloads: [baseline === undefined || before === undefined ? record : besideBaseline(record, baseline.name, before)],
       problems: death === undefined ? [] : [death],
       partial: options.signal?.aborted === true,
       targetDied: death !== undefined,
@@ -199,14 +205,29 @@ async function threadsFor({ contract, targets }: Surroundings, options: Workload
   };
 }
 
-function baselineOf(report: Report, name: string): WorkloadRecord {
-  const record = report.workloads.find((workload) => workload.name === name);
+/**
+ * The baseline's record of the workload, as it is to be performed.
+ * @throws HarnessError `usage` when there is none, or none that this machine's could be compared with: said before anything is measured.
+ */
+function baselineOf({ workloads, environment }: Report, workload: Workload): WorkloadRecord {
+  const place = "--baseline";
+  const record = workloads.find(({ name }) => name === workload.name);
   if (record === undefined) {
-    throw new HarnessError(
-      "usage",
-      `The baseline has no workload "${name}"; it has: ${report.workloads.map((workload) => workload.name).join(", ") || "none"}.`,
-      { place: "--baseline" },
-    );
+    throw new HarnessError("usage", `The baseline has no workload "${workload.name}"; it has: ${workloads.map(({ name }) => name).join(", ") || "none"}.`, {
+      place,
+    });
+  }
+  checkComparable({ ...record, environment }, { name: workload.name, hash: workloadHash(workload), environment: describeEnvironment() }, place);
+  if (record.generator.status === "invalid") {
+    throw new HarnessError("usage", `The baseline measured nothing, because the generator was invalid: ${record.generator.reasons.join(" ")}`, {
+      place,
+      hint: "make a new baseline on a quieter machine",
+    });
   }
   return record;
+}
+
+/** Numbers that the generator spoiled are compared with nothing. */
+function besideBaseline(record: WorkloadRecord, name: string, before: WorkloadRecord): WorkloadRecord {
+  return record.generator.status === "invalid" ? record : { ...record, baseline: compareWithBaseline(name, before, record, { seed: 1 }) };
 }

@@ -1,5 +1,7 @@
 import { HarnessError } from "../core/errors.js";
-import type { Histogram } from "../core/histogram.js";
+import { beyondMicros, type Histogram, highestMicros } from "../core/histogram.js";
+import type { CountMetric, TimeMetric } from "../core/metric.js";
+import { formatMicros, formatNumber } from "../core/quantity.js";
 import type { BaselineRecord, EnvironmentRecord, RatioRecord, WorkloadRecord } from "../core/report.js";
 import { type Interval, medianOf, ratioOfDraws, ratioOfRuns } from "./bootstrap.js";
 import { histogramFromRecord } from "./histogram-record.js";
@@ -18,8 +20,11 @@ export interface CompareOptions {
 /** What is compared: a figure of a record, and whether more of it is better. */
 interface Compared {
   readonly of: string;
+  readonly unit: RatioRecord["unit"];
   readonly better: "less" | "more";
-  readonly isTime: boolean;
+  /** Of a server that keeps its contract it is 0: a single one, where there was none, is worse beyond doubt. */
+  readonly forbidden?: true;
+  /** NaN where the record does not have it. */
   readonly figure: (record: WorkloadRecord) => number;
   /** The figure of one run drawn anew, for when there is but one. */
   readonly draw: (record: WorkloadRecord) => (random: () => number) => number;
@@ -27,27 +32,33 @@ interface Compared {
 
 const defaultTolerance = 0.05;
 const defaultLeastMicros = 1000;
+/** Moments within one run of which one says nothing of the next; pauses and schedulers' turns are of 10 ms. */
+const independentPerSecond = 100;
+
+/** What was performed, and where. */
+export interface Performed extends Pick<WorkloadRecord, "name" | "hash"> {
+  readonly environment: EnvironmentRecord;
+}
 
 /**
  * Refuses to compare what cannot be compared.
+ * @param place that the error names.
  * @throws HarnessError `usage` when the workloads or the machines differ.
  */
-export function checkComparable(
-  before: { readonly record: WorkloadRecord; readonly environment: EnvironmentRecord },
-  after: { readonly record: WorkloadRecord; readonly environment: EnvironmentRecord },
-): void {
-  if (before.record.name !== after.record.name || before.record.hash !== after.record.hash) {
+export function checkComparable(before: Performed, after: Performed, place?: string): void {
+  const at = place === undefined ? {} : { place };
+  if (before.name !== after.name || before.hash !== after.hash) {
     throw new HarnessError(
       "usage",
-      `The runs performed different workloads: "${before.record.name}" ${before.record.hash.slice(0, 12)} and "${after.record.name}" ${after.record.hash.slice(0, 12)}.`,
-      {
-        hint: "Streams, durations and rates are part of a workload: perform both with the same options.",
-      },
+      `The runs are of different workloads: "${before.name}" ${before.hash.slice(0, 12)} and "${after.name}" ${after.hash.slice(0, 12)}.`,
+      { ...at, hint: "Streams, durations and rates are part of a workload: perform both with the same options." },
     );
   }
   if (before.environment.fingerprint !== after.environment.fingerprint) {
-    const shown = ({ cpu, cores, node, os }: EnvironmentRecord): string => `${cores} cores of ${cpu}, ${os}, Node ${node}`;
-    throw new HarnessError("usage", `The runs were made on different machines: ${shown(before.environment)}; ${shown(after.environment)}.`, {
+    const shown = ({ cpu, cores, memoryBytes, node, os }: EnvironmentRecord): string =>
+      `${cores} cores of ${cpu}, ${(memoryBytes / 2 ** 30).toFixed(1)} GiB, ${os}, Node ${node}`;
+    throw new HarnessError("usage", `The runs are of different machines: ${shown(before.environment)}; ${shown(after.environment)}.`, {
+      ...at,
       hint: "Measure both on one machine; best with interleaved runs.",
     });
   }
@@ -56,8 +67,15 @@ export function checkComparable(
 /** Compares several runs each, best interleaved: the intervals hold what varies from run to run. */
 export function compareRuns(before: readonly WorkloadRecord[], after: readonly WorkloadRecord[], options: CompareOptions): RatioRecord[] {
   return comparedIn([...before, ...after]).map((compared) => {
-    const [earlier, later] = [before.map(compared.figure), after.map(compared.figure)];
-    return verdictOf(compared, medianOf(later) - medianOf(earlier), ratioOfRuns(earlier, later, options.seed), options);
+    const figures = { before: before.map(compared.figure), after: after.map(compared.figure) };
+    const scaled = (side: "before" | "after"): number[] => figures[side].map((figure) => scale(compared, figure));
+    const whole = compared.unit === "count" ? sumOf : medianOf;
+    return verdictOf(
+      compared,
+      { before: whole(figures.before), after: whole(figures.after) },
+      ratioOfRuns(scaled("before"), scaled("after"), options.seed),
+      options,
+    );
   });
 }
 
@@ -66,22 +84,26 @@ export function compareWithBaseline(name: string, before: WorkloadRecord, after:
   const ratios = comparedIn([before, after]).map((compared) => {
     const { figure, draw } = compared;
     const measured = { before: figure(before), after: figure(after) };
-    return verdictOf(compared, measured.after - measured.before, ratioOfDraws(measured, { before: draw(before), after: draw(after) }, options.seed), options);
+    const drawn = (record: WorkloadRecord): ((random: () => number) => number) => {
+      const drawFigure = draw(record);
+      return (random) => scale(compared, drawFigure(random));
+    };
+    const scaled = { before: scale(compared, measured.before), after: scale(compared, measured.after) };
+    return verdictOf(compared, measured, ratioOfDraws(scaled, { before: drawn(before), after: drawn(after) }, options.seed), options);
   });
   return { name, histograms: before.histograms, ratios };
 }
 
-/** The order in which two sides are run: AB BA AB …, so that whatever drifts meets both alike; at least five rounds. */
-export function interleaved(rounds: number): ("before" | "after")[] {
-  return Array.from({ length: Math.max(5, rounds) }, (_, round) => (round % 2 === 0 ? (["before", "after"] as const) : (["after", "before"] as const))).flat();
+/** The order in which two sides are run, round by round: AB BA AB …, so that whatever drifts meets both alike; at least five rounds. */
+export function interleaved(rounds: number): (readonly ["before" | "after", "before" | "after"])[] {
+  return Array.from({ length: Math.max(5, rounds) }, (_, round) => (round % 2 === 0 ? ["before", "after"] : ["after", "before"]));
 }
 
 /** One sentence for people. */
 export function comparisonSentence(ratios: readonly RatioRecord[], tolerance = defaultTolerance): string {
   const worse = ratios.filter(({ verdict }) => verdict === "worse");
   const better = ratios.filter(({ verdict }) => verdict === "better");
-  const shown = (some: readonly RatioRecord[]): string =>
-    some.map(({ of, ratio, low, high }) => `${of} ${percent(ratio)} (${percent(low ?? ratio)} to ${percent(high ?? ratio)})`).join(", ");
+  const shown = (some: readonly RatioRecord[]): string => some.map(changeOf).join(", ");
   if (worse.length > 0) {
     return `Regression: ${shown(worse)}.${better.length > 0 ? ` Better: ${shown(better)}.` : ""}`;
   }
@@ -94,70 +116,124 @@ export function comparisonSentence(ratios: readonly RatioRecord[], tolerance = d
     : `No difference that is significant beyond ${tolerance * 100} %; ${unclear} of ${ratios.length} figures vary too much, or differ by too little, to tell (~).`;
 }
 
+/** `filter-apply p99 +15.2 % (+13.0 % to +17.1 %)`, `stale-hard from 0 to 14`. */
+function changeOf({ of, unit, before, after, ratio, low, high }: RatioRecord): string {
+  if (unit === "count" || Math.max(before, after) >= beyondMicros) {
+    const shown = unit === "count" ? formatNumber : formatMicros;
+    return `${of} from ${shown(before)} to ${shown(after)}`;
+  }
+  return `${of} ${percent(ratio)} (${percent(low ?? ratio)} to ${percent(high ?? ratio)})`;
+}
+
 /**
  * Worse or better only if the whole interval lies beyond the tolerance, the same only if it lies within it.
- * @param difference of the two figures, for times in microseconds: one too small tells nothing, whatever the ratio.
+ * @param figures times in microseconds that differ by too little tell nothing, whatever the ratio.
  */
 function verdictOf(
-  { of, better, isTime }: Compared,
-  difference: number,
+  { of, unit, better, forbidden }: Compared,
+  figures: { readonly before: number; readonly after: number },
   { ratio, low, high }: Interval,
   { tolerance = defaultTolerance, leastMicros = defaultLeastMicros }: CompareOptions,
 ): RatioRecord {
+  const { before, after } = { before: Math.min(figures.before, beyondMicros), after: Math.min(figures.after, beyondMicros) };
   if (!Number.isFinite(ratio) || !Number.isFinite(low) || !Number.isFinite(high)) {
-    return { of, ratio: Number.isFinite(ratio) ? round(ratio) : 0, verdict: "unclear" };
+    return { of, unit, before, after, ratio: Number.isFinite(ratio) ? round(ratio) : 0, verdict: "unclear" };
   }
-  const record = { of, ratio: round(ratio), low: round(low), high: round(high) };
+  const record = { of, unit, before, after, ratio: round(ratio), low: round(low), high: round(high) };
+  if (forbidden === true && before === 0 && after > 0) {
+    return { ...record, verdict: "worse" };
+  }
   const more = low > 1 + tolerance;
   const less = high < 1 - tolerance;
-  if ((more || less) && !(isTime && Math.abs(difference) < leastMicros)) {
+  if ((more || less) && !(unit === "us" && Math.abs(after - before) < leastMicros)) {
     return { ...record, verdict: more === (better === "more") ? "better" : "worse" };
   }
   return { ...record, verdict: low >= 1 - tolerance && high <= 1 + tolerance ? "same" : "unclear" };
 }
 
-/** Figures that all of the records have. */
+/** As ratios are made of it: what never came is taken for the greatest time there is, and of counts each may be 0. */
+function scale({ unit }: Compared, figure: number): number {
+  return unit === "us" ? Math.min(figure, highestMicros) : unit === "count" ? figure + 1 : figure;
+}
+
+/** What the contract forbids, and what ought not to be. */
+const counted = [
+  ["violations", true],
+  ["stale-hard", true],
+  ["duplicated", true],
+  ["reordered", true],
+  ["lost", false],
+  ["timeouts", false],
+  ["rejected", false],
+  ["disconnected", false],
+] as const satisfies readonly (readonly [CountMetric, boolean])[];
+
+/**
+ * Figures that the records have. A latency that only some have a sample of never came in the others, unless another engine made them, which may
+ * not see it.
+ */
 function comparedIn(records: readonly WorkloadRecord[]): Compared[] {
-  const quantiles = ["filter-apply", "first-entry", "delivery-lag"].flatMap((metric) =>
-    [0.5, 0.9, 0.99].map((q): Compared => ({
+  const sameEyes = new Set(records.map(({ engine }) => engine)).size === 1;
+  const quantiles = (["filter-apply", "first-entry", "delivery-lag"] as const satisfies readonly TimeMetric[]).flatMap((metric) => {
+    const absent = sameEyes && records.some((record) => histogramOf(record, metric) !== undefined) ? Infinity : Number.NaN;
+    return [0.5, 0.9, 0.99].map((q): Compared => ({
       of: `${metric} p${q * 100}`,
+      unit: "us",
       better: "less",
-      isTime: true,
-      figure: (record) => histogramOf(record, metric)?.quantile(q) ?? Number.NaN,
-      draw: (record) => quantileDrawer(histogramOf(record, metric), q),
-    })),
-  );
-  const rates = ["received", "opened"].map((metric): Compared => ({
+      figure: (record) => histogramOf(record, metric)?.quantile(q) ?? absent,
+      draw: (record) => quantileDrawer(record, metric, q, absent),
+    }));
+  });
+  const rates = (["received", "opened"] as const satisfies readonly CountMetric[]).map((metric): Compared => ({
     of: `${metric} rate`,
+    unit: "per-second",
     better: "more",
-    isTime: false,
     figure: (record) => record.rates[metric]?.mean ?? Number.NaN,
     draw: (record) => windowDrawer(record, metric),
   }));
+  const counts = counted
+    .filter(([metric]) => records.some((record) => (record.counters[metric] ?? 0) > 0))
+    .map(([metric, forbidden]): Compared => ({
+      of: metric,
+      unit: "count",
+      better: "less",
+      ...(forbidden ? { forbidden } : {}),
+      figure: (record) => record.counters[metric] ?? Number.NaN,
+      draw: (record) => countDrawer(record.counters[metric] ?? Number.NaN),
+    }));
   const cost: Compared = {
     of: "entries-per-target-cpu-second",
+    unit: "per-second",
     better: "more",
-    isTime: false,
     figure: (record) => record.values?.["entries-per-target-cpu-second"] ?? Number.NaN,
     draw: () => () => Number.NaN,
   };
-  return [...quantiles, ...rates, cost].filter(({ figure }) => records.every((record) => !Number.isNaN(figure(record))));
+  return [...quantiles, ...rates, ...counts, cost].filter(({ figure }) => records.every((record) => !Number.isNaN(figure(record))));
 }
 
-function histogramOf(record: WorkloadRecord, metric: string): Histogram | undefined {
+function histogramOf(record: WorkloadRecord, metric: TimeMetric): Histogram | undefined {
   const found = record.histograms[metric];
   return found === undefined || found.count === 0 ? undefined : histogramFromRecord(found);
 }
 
-/** The q-quantile of as many samples drawn anew: its rank varies as the square root of the count. */
-function quantileDrawer(histogram: Histogram | undefined, q: number): (random: () => number) => number {
-  const count = histogram?.total ?? 0;
-  const deviation = Math.sqrt((q * (1 - q)) / Math.max(1, count));
-  return (random) => histogram?.quantile(Math.max(0, Math.min(1, q + deviation * gaussian(random)))) ?? Number.NaN;
+/**
+ * The q-quantile of as many samples drawn anew: its rank varies as the square root of the count. What holds one stream up holds up the others at
+ * that moment, and a while longer, so that only so many samples are taken for independent.
+ */
+function quantileDrawer(record: WorkloadRecord, metric: TimeMetric, q: number, absent: number): (random: () => number) => number {
+  const histogram = histogramOf(record, metric);
+  const independent = Math.min((histogram?.total ?? 0) / record.streams, record.elapsedSeconds * independentPerSecond);
+  const deviation = Math.sqrt((q * (1 - q)) / Math.max(1, independent));
+  return (random) => histogram?.quantile(Math.max(0, Math.min(1, q + deviation * gaussian(random)))) ?? absent;
+}
+
+/** As many events drawn anew: their number varies as its square root, and that of none as that of one. */
+function countDrawer(count: number): (random: () => number) => number {
+  return (random) => Math.max(0, count + Math.sqrt(Math.max(1, count)) * gaussian(random));
 }
 
 /** The mean of as many windows drawn anew. */
-function windowDrawer(record: WorkloadRecord, metric: string): (random: () => number) => number {
+function windowDrawer(record: WorkloadRecord, metric: CountMetric): (random: () => number) => number {
   const values = metric === "received" ? record.windows.slice(0, -1).map((window) => window.received) : [];
   return (random) => (values.length === 0 ? Number.NaN : values.reduce((sum) => sum + (values[Math.floor(random() * values.length)] ?? 0), 0) / values.length);
 }
@@ -165,6 +241,10 @@ function windowDrawer(record: WorkloadRecord, metric: string): (random: () => nu
 /** Box and Muller's. */
 function gaussian(random: () => number): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+}
+
+function sumOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
 }
 
 function percent(ratio: number): string {

@@ -11,36 +11,63 @@ export interface RunCompareOptions extends Omit<RunLoadOptions, keyof ComparedSi
   readonly after: ComparedSide;
   /** Runs of each side; default and least 5. */
   readonly rounds?: number;
+  /** A run is done, of `total` as it stands: a round that the generator spoiled is made again. */
   readonly onRun?: (side: "before" | "after", record: WorkloadRecord, done: number, total: number) => void;
 }
 
 export interface Comparison {
+  /** Of the rounds that count. */
   readonly before: readonly WorkloadRecord[];
   readonly after: readonly WorkloadRecord[];
   readonly ratios: readonly RatioRecord[];
+  /** Rounds that the generator spoiled and that were made again; they are in none of the figures. */
+  readonly repeated: number;
   /** Why the numbers cannot be believed; empty when they can. */
   readonly spoiled: readonly string[];
   readonly sentence: string;
 }
 
 /**
- * Runs a workload against two targets in turns and compares what was measured.
+ * Runs a workload against two targets in turns and compares what was measured. A round in which the generator was invalid on either side is made
+ * again, on both: other work on the machine comes and goes. When more rounds are spoiled than were wanted, the comparison ends, and says why.
  * @throws what `runLoad` throws; `interrupted` when the signal ended it.
  */
 export async function runCompare(options: RunCompareOptions): Promise<Comparison> {
-  const { before: earlier, after: later, rounds = 5, onRun, seed, signal } = options;
-  const records: Record<"before" | "after", WorkloadRecord[]> = { before: [], after: [] };
-  const order = interleaved(rounds);
-  for (const [i, side] of order.entries()) {
-    // Both runs of a round offer the same load.
-    const record = await runLoad({ ...options, ...(side === "before" ? earlier : later), seed: seed + (i >> 1) });
-    if (signal?.aborted === true) {
-      throw new HarnessError("interrupted", "The comparison was stopped before it had a result.");
+  const { before: earlier, after: later, rounds: wanted = 5, onRun, seed, signal } = options;
+  const rounds = interleaved(wanted);
+  const kept: Round[] = [];
+  const spoilt: Round[] = [];
+  let done = 0;
+  while (kept.length < rounds.length && spoilt.length <= rounds.length) {
+    const round: Partial<Record<"before" | "after", WorkloadRecord>> = {};
+    for (const side of rounds[kept.length] ?? []) {
+      // Both runs of a round offer the same load.
+      const record = await runLoad({ ...options, ...(side === "before" ? earlier : later), seed: seed + kept.length });
+      if (signal?.aborted === true) {
+        throw new HarnessError("interrupted", "The comparison was stopped before it had a result.");
+      }
+      round[side] = record;
+      onRun?.(side, record, ++done, 2 * (rounds.length + spoilt.length));
     }
-    records[side].push(record);
-    onRun?.(side, record, i + 1, order.length);
+    const whole = round as Round;
+    (reasonsOf([whole]).length === 0 ? kept : spoilt).push(whole);
   }
+  const isEnough = kept.length === rounds.length;
+  const counting = isEnough ? kept : [...kept, ...spoilt];
+  const records = { before: counting.map(({ before }) => before), after: counting.map(({ after }) => after) };
   const ratios = compareRuns(records.before, records.after, options);
-  const spoiled = [...new Set([...records.before, ...records.after].flatMap(({ generator }) => generator.reasons))];
-  return { ...records, ratios, spoiled, sentence: comparisonSentence(ratios, options.tolerance) };
+  return {
+    ...records,
+    ratios,
+    repeated: isEnough ? spoilt.length : 0,
+    spoiled: isEnough ? [] : reasonsOf(spoilt),
+    sentence: comparisonSentence(ratios, options.tolerance),
+  };
+}
+
+type Round = Readonly<Record<"before" | "after", WorkloadRecord>>;
+
+/** Why the generator was invalid in them, each reason once. */
+function reasonsOf(rounds: readonly Round[]): string[] {
+  return [...new Set(rounds.flatMap(({ before, after }) => [...before.generator.reasons, ...after.generator.reasons]))];
 }

@@ -214,8 +214,14 @@ function threadCount(workload: Workload, shard: Shard, wanted: number): number {
   return Math.max(1, Math.min(wanted, Math.ceil((most - shard.index) / shard.count)));
 }
 
+interface WorkloadChanges {
+  readonly workload: Workload;
+  readonly durationSeconds?: number | undefined;
+  readonly streams?: number | undefined;
+}
+
 /** The workload with what the caller asked for instead. */
-export function adjusted({ workload, durationSeconds, streams }: RunLoadOptions): Workload {
+export function adjusted({ workload, durationSeconds, streams }: WorkloadChanges): Workload {
   const durationMs = durationSeconds === undefined ? workload.durationMs : durationSeconds * 1000;
   if (!(durationMs > 0)) {
     throw new HarnessError("usage", `A run of ${durationSeconds} s measures nothing.`, { place: "--duration" });

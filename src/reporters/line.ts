@@ -7,6 +7,7 @@ import { groupFailures } from "./failure-groups.js";
 import { createPalette } from "./palette.js";
 import { oneLine, withoutCommands } from "./plain-text.js";
 import { microseconds, milliseconds } from "./quantities.js";
+import { ratioCells } from "./ratio-rows.js";
 import { headline, statusCounts, statusSigns } from "./summary.js";
 import { marginText, progressLine } from "./text-load.js";
 
@@ -67,6 +68,7 @@ function workloadLines(workload: WorkloadRecord, options: RenderOptions): string
       ([metric, { min, median, max }]) => `  ${name} ${oneLine(metric)}/s min=${Math.round(min)} median=${Math.round(median)} max=${Math.round(max)}`,
     ),
     ...(workload.flood === undefined ? [] : floodLines(name, workload.flood)),
+    ...baselineLines(name, workload.baseline),
     ...workload.thresholds.map(
       (threshold) =>
         `${paints[threshold.status](`${threshold.status === "passed" ? "✓" : threshold.status === "failed" ? "✗" : "?"} ${threshold.status}`)} ${name}: ${oneLine(threshold.text)}: ${marginText(threshold)}`,
@@ -74,6 +76,15 @@ function workloadLines(workload: WorkloadRecord, options: RenderOptions): string
     ...workload.generator.reasons.map((reason) => doubtful(`‼ ${name}: generator ${workload.generator.status}: ${oneLine(reason)}`)),
     ...workload.remarks.map((remark) => `  ${name}: ${oneLine(remark)}`),
   ];
+}
+
+function baselineLines(name: string, baseline: WorkloadRecord["baseline"]): string[] {
+  return (baseline?.ratios ?? [])
+    .map(ratioCells)
+    .map(
+      ([of, before, after, ratio, interval, verdict]) =>
+        `  ${name} beside ${oneLine(baseline?.name ?? "")}: ${oneLine(of ?? "")} ${before} -> ${after}, ${ratio}x (${interval}) ${verdict}`,
+    );
 }
 
 function floodLines(name: string, flood: FloodRecord): string[] {

@@ -5,6 +5,7 @@ import { groupFailures, type FailureGroup } from "./failure-groups.js";
 import { floodRows } from "./flood-rows.js";
 import { codeBlock, codeSpan, prose } from "./markdown-text.js";
 import { count, microseconds, milliseconds, plural } from "./quantities.js";
+import { ratioCells, ratioTitles } from "./ratio-rows.js";
 import { shellLine } from "./shell-words.js";
 import { headline, statusCounts, statusSigns, topicRows, transportsOf } from "./summary.js";
 import { marginText } from "./text-load.js";
@@ -138,6 +139,16 @@ function workload(record: WorkloadRecord): string[] {
             (threshold) =>
               `| ${codeSpan(threshold.text)} | ${threshold.status === "passed" ? "✓" : threshold.status === "failed" ? "✗" : "?"} ${threshold.status} | ${codeSpan(marginText(threshold))} |`,
           ),
+        ]),
+    ...(record.baseline === undefined || record.baseline.ratios.length === 0
+      ? []
+      : [
+          "",
+          `Compared with ${codeSpan(record.baseline.name)}:`,
+          "",
+          `| ${ratioTitles.join(" | ")} |`,
+          "|-|-:|-:|-:|-:|-|",
+          ...record.baseline.ratios.map(ratioCells).map(([of = "", ...cells]) => `| ${[codeSpan(of), ...cells].join(" | ")} |`),
         ]),
     ...(latencies.length === 0
       ? []

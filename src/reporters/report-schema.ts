@@ -169,6 +169,9 @@ const workload = z
             z
               .object({
                 of: text,
+                unit: z.enum(["us", "per-second", "count"]),
+                before: z.number(),
+                after: z.number(),
                 ratio: z.number(),
                 low: z.number().exactOptional(),
                 high: z.number().exactOptional(),

@@ -2,6 +2,7 @@ import type { HistogramRecord, RunEvent, ThresholdRecord, WorkloadRecord } from 
 import { floodRows } from "./flood-rows.js";
 import { columnsOf, oneLine, padEnd, padStart, truncate, wrap } from "./plain-text.js";
 import { bytes, count, figure, microseconds, plural } from "./quantities.js";
+import { ratioCells, ratioTitles } from "./ratio-rows.js";
 import { listLines, type Page } from "./text-page.js";
 
 /** The numbers of one workload: latencies, rates, counters, thresholds with their margins, and whether to believe them. */
@@ -13,6 +14,7 @@ export function workloadSection(workload: WorkloadRecord, page: Page): string[] 
     rateTable(workload, page),
     counterLines(workload, page),
     floodLines(workload, page),
+    baselineLines(workload, page),
     thresholdLines(workload, page),
     generatorLines(workload, page),
     workload.remarks.flatMap((remark) =>
@@ -103,6 +105,23 @@ function floodLines({ flood }: WorkloadRecord, page: Page): string[] {
     ...wrap(oneLine(sentence), page.columns - 2).map((line) => `  ${line}`),
     ...table(["the streams beside it", "before", "during", "after"], rows, [], page),
     ...(notes.length === 0 ? [] : listLines(notes.map(oneLine), page, 4)),
+  ];
+}
+
+function baselineLines({ baseline }: WorkloadRecord, page: Page): string[] {
+  if (baseline === undefined || baseline.ratios.length === 0) {
+    return [];
+  }
+  // The interval, too wide for a column of numbers, stands in the other views.
+  const kept = (cells: readonly string[]): string[] => cells.filter((_, column) => ratioTitles[column] !== "95 % interval").map(oneLine);
+  return [
+    ...wrap(oneLine(`compared with ${baseline.name}`), page.columns - 2).map((line) => page.palette.faint(`  ${line}`)),
+    ...table(
+      kept(ratioTitles),
+      baseline.ratios.map((ratio) => kept(ratioCells(ratio))),
+      ["before", "after"],
+      page,
+    ),
   ];
 }
 

@@ -304,8 +304,9 @@ export function loadReport(): Report {
           name: "reports/yesterday.json",
           histograms: { "filter-apply": histogramRecord(840) },
           ratios: [
-            { of: "filter-apply p99", ratio: 1.31, low: 1.22, high: 1.4, verdict: "worse" },
-            { of: "received rate", ratio: 0.99, low: 0.97, high: 1.02, verdict: "unclear" },
+            { of: "filter-apply p99", unit: "us", before: 6010, after: 7870, ratio: 1.31, low: 1.22, high: 1.4, verdict: "worse" },
+            { of: "received rate", unit: "per-second", before: 21_400, after: 21_190, ratio: 0.99, low: 0.97, high: 1.02, verdict: "unclear" },
+            { of: "timeouts", unit: "count", before: 0, after: 3, ratio: 4, low: 1, high: 7, verdict: "unclear" },
           ],
         },
       }),

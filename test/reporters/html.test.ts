@@ -139,7 +139,7 @@ t.test("a load report has a percentile curve, a heat map, charts, margins and th
   t.match(page, /class="heat h5"/);
   t.match(page, 'data-plot="throughput"');
   t.match(page, 'data-plot="target"');
-  t.match(page, "<td>1.310×</td><td>1.220 to 1.400</td><td>worse</td>");
+  t.match(page, "<td>6.01 ms</td><td>7.87 ms</td><td>1.31</td><td>1.22 to 1.40</td><td>worse</td>");
   t.match(page, "~ not significant");
   t.match(page, "filter-apply → ∞");
   t.match(page, "generator invalid");

@@ -77,6 +77,8 @@ t.test("a load report has latencies, rates, thresholds with margins and the gene
   t.match(page, /^ {2}latency {13}p50 {8}p90 {8}p99 {6}p99\.9 {8}max {4}samples$/m);
   t.match(page, /^ {2}filter-apply {4}1\.10 ms/m);
   t.match(page, "  ✓ filter-apply p99 < 50ms  7.91 ms, 84 % to spare");
+  t.match(page, /compared with reports\/yesterday\.json\n +before +after +ratio +verdict\n {2}filter-apply p99 +6\.01 ms +7\.87 ms +1\.31 +worse\n/);
+  t.match(page, /\n {2}timeouts +0 +3 +4\.00 +~\n/);
   t.match(page, "  ✗ received rate > 25000/s  21,400/s, 14 % beyond");
   t.match(page, "  ? cancel-quiet p99 < 1s    no samples");
   t.match(page, /^ {2}filter-apply {5}\S+ µs .*∞ {10}∞ {6}1,020$/m);

@@ -1,6 +1,7 @@
 import type { HistogramRecord, ThresholdRecord, WorkloadRecord } from "../../core/report.js";
 import { floodRows } from "../flood-rows.js";
 import { bytes, count, figure, microseconds, plural } from "../quantities.js";
+import { ratioCells, ratioTitles } from "../ratio-rows.js";
 import { marginText } from "../text-load.js";
 import { heatMap } from "./heat-map.js";
 import { markup, none, type Markup } from "./markup.js";
@@ -89,10 +90,12 @@ function baseline({ baseline: compared }: WorkloadRecord): Markup {
   if (compared === undefined) {
     return none;
   }
-  return markup`<div class="scroll" tabindex="0" role="region" aria-label="Comparison"><table class="numbers"><caption>Compared with ${compared.name}</caption><thead><tr><th scope="col">of</th><th scope="col">ratio</th><th scope="col">95 % interval</th><th scope="col">verdict</th></tr></thead><tbody>${compared.ratios.map(
-    ({ of, ratio, low, high, verdict }) =>
-      markup`<tr><th scope="row">${of}</th><td>${ratio.toFixed(3)}×</td><td>${low === undefined || high === undefined ? "–" : `${low.toFixed(3)} to ${high.toFixed(3)}`}</td><td>${verdict === "unclear" ? "~ not significant" : verdict}</td></tr>`,
-  )}</tbody></table></div>`;
+  return markup`<div class="scroll" tabindex="0" role="region" aria-label="Comparison"><table class="numbers"><caption>Compared with ${compared.name}</caption><thead><tr>${ratioTitles.map(
+    (title) => markup`<th scope="col">${title}</th>`,
+  )}</tr></thead><tbody>${compared.ratios.map((ratio) => {
+    const [of = "", ...cells] = ratioCells(ratio);
+    return markup`<tr><th scope="row">${of}</th>${cells.map((cell) => markup`<td>${cell === "~" ? "~ not significant" : cell}</td>`)}</tr>`;
+  })}</tbody></table></div>`;
 }
 
 function rates(workload: WorkloadRecord): Markup {
