@@ -20,6 +20,7 @@ const options = {
   most: { kind: "whole", least: 1, group, value: "N", about: "Greatest load tried" },
   trial: { kind: "duration", group, value: "TIME", about: "Least length of a trial", fallback: "15s" },
   confirm: { kind: "duration", group, value: "TIME", about: "Length of the trial that confirms the result", fallback: "60s" },
+  within: { kind: "duration", group, value: "TIME", about: "Begin no trial after so long, and say what was found until then" },
   calibrate: {
     kind: "flag",
     group,
@@ -62,6 +63,7 @@ async function performCapacity(invocation: Invocation<typeof options>): Promise<
       mostLoad: given.most,
       trialSeconds: given.trial === undefined ? undefined : given.trial / 1000,
       confirmSeconds: given.confirm === undefined ? undefined : given.confirm / 1000,
+      withinSeconds: given.within === undefined ? undefined : given.within / 1000,
       atLeast: given["at-least"],
       calibrate: given.calibrate === false ? undefined : ownServer(),
       seed: given.seed,

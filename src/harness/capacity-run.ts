@@ -22,6 +22,8 @@ export interface CapacityOptions extends SurroundingsOptions {
   readonly mostLoad?: number | undefined;
   readonly trialSeconds?: number | undefined;
   readonly confirmSeconds?: number | undefined;
+  /** No trial begins when the search of the target has taken this long. */
+  readonly withinSeconds?: number | undefined;
   /** Least load that must be sustained; below it the exit code is 99. */
   readonly atLeast?: number | undefined;
   /** Starts a server of the default contract against which the generator's own ceiling is found first. */
@@ -65,9 +67,14 @@ export async function runCapacitySearch(options: CapacityOptions): Promise<Repor
       ...(ceiling === undefined ? {} : { ceiling }),
       ...(options.trialSeconds === undefined ? {} : { leastSeconds: options.trialSeconds }),
       ...(options.confirmSeconds === undefined ? {} : { confirmSeconds: options.confirmSeconds }),
+      ...(options.withinSeconds === undefined ? {} : { withinSeconds: options.withinSeconds }),
       onTrial: (trial) => options.onTrial?.(trial, "target"),
     });
-    const report = assembleReport(frame, surroundings, { capacities: [record], partial: false, targetDied: surroundings.death() !== undefined });
+    const report = assembleReport(frame, surroundings, {
+      capacities: [record],
+      partial: options.signal?.aborted === true,
+      targetDied: surroundings.death() !== undefined,
+    });
     return { ...report, exitCode: report.exitCode === 0 ? exitCodeFor(record, options.atLeast) : report.exitCode };
   } finally {
     await surroundings.close();

@@ -10,7 +10,7 @@ export interface CapacitySearchOptions {
   readonly precision?: number;
   /** Bound on the number of trials; default 60. */
   readonly trials?: number;
-  /** Offers a load with fresh streams; `confirm` asks for a longer trial. */
+  /** Offers a load with fresh streams; `confirm` asks for a longer trial. Rejects with `Inconclusive` to end the search with what it has. */
   readonly attempt: (load: number, kind: "search" | "confirm") => Promise<CapacityTrial>;
   /** Hears each trial. */
   readonly onTrial?: (trial: CapacityTrial) => void;
@@ -62,7 +62,8 @@ export async function searchCapacity(options: CapacitySearchOptions): Promise<Ca
 export function capacitySentence({ sustainable, failsAt, limitedBy, unit, generatorBound, inconclusive }: Omit<CapacityRecord, "sentence">): string {
   const shown = `${formatNumber(rounded(sustainable))} ${unit}`;
   if (inconclusive !== undefined) {
-    return `Inconclusive${sustainable > 0 ? `, at least ${shown}` : ""}: ${inconclusive}`;
+    const less = failsAt === undefined || sustainable === 0 ? "" : ` and less than ${formatNumber(rounded(failsAt))}`;
+    return `Inconclusive${sustainable > 0 ? `, at least ${shown}${less}` : ""}: ${inconclusive}`;
   }
   if (sustainable === 0) {
     return `Nothing passed, down to ${formatNumber(rounded(failsAt ?? 0))} ${unit}: ${limitedBy ?? "no trial"}.`;
@@ -71,8 +72,8 @@ export function capacitySentence({ sustainable, failsAt, limitedBy, unit, genera
   return generatorBound ? `≥ ${shown} (generator-bound)${next}.` : `max sustainable = ${shown}${next}.`;
 }
 
-/** Ends the search without a result. */
-class Inconclusive extends Error {}
+/** Ends the search without a result; thrown by an attempt, it is the reason that is told. What was found until then stands. */
+export class Inconclusive extends Error {}
 
 class Search {
   readonly #options: CapacitySearchOptions;

@@ -1,7 +1,7 @@
 import { HarnessError } from "../core/errors.js";
-import { formatMicros } from "../core/quantity.js";
-import type { CapacityRecord, CapacityTrial } from "../core/report.js";
-import { capacitySentence, searchCapacity } from "./capacity.js";
+import { formatMicros, formatNumber } from "../core/quantity.js";
+import type { CapacityRecord, CapacityTrial, WorkloadRecord } from "../core/report.js";
+import { capacitySentence, Inconclusive, searchCapacity } from "./capacity.js";
 import { workloadHash } from "./record.js";
 import { runLoad, type RunLoadOptions } from "./run-load.js";
 import { type CapacityObjective, judgeTrial, offeredPerSecond, samplesFor, withLoad } from "./trial.js";
@@ -19,6 +19,8 @@ export interface RunCapacityOptions extends Omit<RunLoadOptions, "durationSecond
   readonly confirmSeconds?: number;
   /** What the generator reaches by itself, from a search against the built-in server; a result over half of it is the generator's. */
   readonly ceiling?: number;
+  /** No trial begins when the search has taken this long, in seconds; default: it takes what it needs. */
+  readonly withinSeconds?: number;
   readonly onTrial?: (trial: CapacityTrial) => void;
   /** Waits between trials until the target is idle again; default 500 ms. */
   readonly drain?: () => Promise<void>;
@@ -29,10 +31,13 @@ const ceilingShare = 0.5;
 
 /**
  * Searches the greatest load that a target bears with an objective; each trial has fresh streams and a warm-up of its own.
+ * What ends the search before its time, a signal or an error, leaves the trials that were made; without any it is thrown.
  * @throws what `runLoad` throws; `interrupted` when the signal ended the search.
  */
 export async function runCapacity(options: RunCapacityOptions): Promise<CapacityRecord> {
-  const { workload, objective, ceiling, leastSeconds = 15, mostSeconds = 120, confirmSeconds = 60, drain = pause } = options;
+  const { workload, objective, ceiling, leastSeconds = 15, mostSeconds = 120, confirmSeconds = 60, withinSeconds = Infinity, drain = pause } = options;
+  const began = performance.now();
+  let trials = 0;
   const offered = offeredPerSecond(workload);
   const opensStreams = workload.groups.some(({ arrivals }) => arrivals.model === "open" && arrivals.of === "streams");
   const unit = offered === undefined ? "streams" : opensStreams ? "streams/s" : "updates/s";
@@ -40,14 +45,23 @@ export async function runCapacity(options: RunCapacityOptions): Promise<Capacity
   // Trials judge by the objective themselves; as a threshold it sets the scale on which the generator must keep its schedule.
   const scale = [`${objective.metric} ${quantile} <= ${objective.limitMicros}us min 1 samples`];
   const attempt = async (load: number, kind: "search" | "confirm"): Promise<CapacityTrial> => {
+    if (performance.now() - began > withinSeconds * 1000) {
+      throw new Inconclusive(`the search was to end within ${formatMicros(withinSeconds * 1_000_000)}.`);
+    }
     const samplesPerSecond = offered === undefined ? load : load * 0.9;
     const wanted = Math.min(mostSeconds, Math.max(leastSeconds, Math.ceil(samplesFor(objective) / Math.max(0.001, samplesPerSecond))));
     const seconds = kind === "confirm" ? Math.max(confirmSeconds, wanted) : wanted;
     const performed = withLoad(workload, load, seconds);
-    const record = await runLoad({ ...options, workload: { ...performed, thresholds: [] }, thresholds: scale });
-    if (options.signal?.aborted === true) {
-      throw new HarnessError("interrupted", "The search was stopped before it had a result.");
+    let record: WorkloadRecord;
+    try {
+      record = await runLoad({ ...options, workload: { ...performed, thresholds: [] }, thresholds: scale });
+      if (options.signal?.aborted === true) {
+        throw new HarnessError("interrupted", "The search was stopped before it had a result.");
+      }
+    } catch (thrown) {
+      throw trials > 0 && thrown instanceof HarnessError ? new Inconclusive(`at ${formatNumber(load)} ${unit}: ${thrown.message}`) : thrown;
     }
+    trials++;
     await drain();
     return judgeTrial(record, load, objective);
   };

@@ -1,6 +1,8 @@
 import { HarnessError } from "../core/errors.js";
 import type { RatioRecord, WorkloadRecord } from "../core/report.js";
+import { parseThresholds } from "../core/threshold.js";
 import { compareRuns, type CompareOptions, comparisonSentence, interleaved } from "./compare.js";
+import { tightestLimit } from "./judge.js";
 import { runLoad, type RunLoadOptions } from "./run-load.js";
 
 /** What differs between the two sides; everything else is alike. */
@@ -35,6 +37,10 @@ export interface Comparison {
 export async function runCompare(options: RunCompareOptions): Promise<Comparison> {
   const { before: earlier, after: later, rounds: wanted = 5, onRun, seed, signal } = options;
   const rounds = interleaved(wanted);
+  const { workload } = options;
+  // Nothing is judged by thresholds here; the tightest says how exactly the generator must keep its schedule.
+  const limitMicros = tightestLimit(parseThresholds(options.thresholds ?? workload.thresholds, workload.source, "workload"));
+  const thresholds = limitMicros === 0 ? [] : [`filter-apply p99 <= ${limitMicros}us min 1 samples`];
   const kept: Round[] = [];
   const spoilt: Round[] = [];
   let done = 0;
@@ -42,7 +48,7 @@ export async function runCompare(options: RunCompareOptions): Promise<Comparison
     const round: Partial<Record<"before" | "after", WorkloadRecord>> = {};
     for (const side of rounds[kept.length] ?? []) {
       // Both runs of a round offer the same load.
-      const record = await runLoad({ ...options, ...(side === "before" ? earlier : later), seed: seed + kept.length });
+      const record = await runLoad({ ...options, thresholds, ...(side === "before" ? earlier : later), seed: seed + kept.length });
       if (signal?.aborted === true) {
         throw new HarnessError("interrupted", "The comparison was stopped before it had a result.");
       }

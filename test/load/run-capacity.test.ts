@@ -1,4 +1,6 @@
 import t from "tap";
+import { HarnessError } from "../../src/core/errors.js";
+import type { Driver } from "../../src/core/stream.js";
 import { runCapacity } from "../../src/load/run-capacity.js";
 import { runCompare } from "../../src/load/run-compare.js";
 import { parseWorkload } from "../../src/load/workload-file.js";
@@ -35,6 +37,27 @@ t.test("a search runs trials with fresh streams and ends with a sentence", async
   t.ok(record.generatorBound || record.sustainable <= 25, "over half of the generator's own ceiling");
 });
 
+t.test("a search that is stopped, that takes too long, or whose target goes away tells the trials that were made", async (t) => {
+  const server = memoryServer();
+  const brief = { leastSeconds: 0.4, mostSeconds: 0.4, confirmSeconds: 0.4, drain: () => Promise.resolve() } as const;
+  const search = { workload, targets: [server.target], seed: 1, objective, ...brief } as const;
+  const stop = new AbortController();
+  const stopped = await runCapacity({ ...search, drivers: [server.driver], signal: stop.signal, onTrial: () => stop.abort() });
+  t.equal(stopped.trials.length, 1);
+  t.match(stopped.inconclusive, /^at 40 updates\/s: The search was stopped/);
+  const late = await runCapacity({ ...search, drivers: [server.driver], withinSeconds: 0.1 });
+  t.equal(late.trials.length, 1);
+  t.match(late.sentence, /^Inconclusive.*: the search was to end within 100ms\.$/);
+  let gone = false;
+  const driver: Driver = {
+    ...server.driver,
+    connect: (...given) => (gone ? Promise.reject(new HarnessError("unreachable", "Nothing listens any more.")) : server.driver.connect(...given)),
+  };
+  const left = await runCapacity({ ...search, drivers: [driver], onTrial: () => (gone = true) });
+  t.equal(left.trials.length, 1);
+  t.match(left.inconclusive, /Nothing listens any more/);
+});
+
 t.test("an interrupted search or comparison is an error, not a result", async (t) => {
   const server = memoryServer();
   const stop = new AbortController();
@@ -53,12 +76,12 @@ t.test("two sides run in turns, each at least five times, and a slower one is fo
     before: { targets: [fast.target], drivers: [fast.driver] },
     after: { targets: [slow.target], drivers: [slow.driver] },
     seed: 1,
+    // However late this thread, which tests share, is: that is not asked here.
+    thresholds: ["filter-apply p99 < 1h"],
     onRun: (side) => order.push(side[0] ?? ""),
   });
-  // A round that the generator spoiled is made again in the same order, on a machine that is busy.
-  t.match(order.join(""), /^(?:ba)+(?:ab)+(?:ba)+(?:ab)*(?:ba)*$/);
-  t.equal(before.length, after.length);
-  t.ok(before.length >= 5);
+  t.equal(order.join(""), "baabbaabba");
+  t.equal(before.length + after.length, 10);
   t.equal(ratios.find(({ of }) => of === "filter-apply p50")?.verdict, "worse");
   t.match(sentence, /^Regression/);
 });
@@ -72,6 +95,7 @@ t.test("a round that the generator spoiled is made again on both sides, and coun
     before: side,
     after: side,
     seed: 1,
+    thresholds: ["filter-apply p99 < 500ms"],
     onRun(_, { generator }) {
       runs.push(generator.status === "valid");
       if (runs.length === 1) {
