@@ -85,7 +85,9 @@ async function compareServers({ options: given, arguments: [workload = ""], cons
       signal,
       onRun: (side, { rates, generator }, done, total) => {
         const received = `received ${formatNumber(Math.round(rates["received"]?.mean ?? 0))}/s`;
-        console.out(`${done}/${total}  ${side.padEnd(6)}  ${generator.status === "valid" ? received : "spoiled by the generator; the round does not count"}\n`);
+        console.out(
+          `${String(done).padStart(String(total).length)}/${total}  ${side.padEnd(6)}  ${generator.status === "valid" ? received : "spoiled by the generator; the round does not count"}\n`,
+        );
       },
     }),
   );

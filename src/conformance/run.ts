@@ -9,7 +9,7 @@ import type { Check } from "./check.js";
 import { isVerdictAgainst, withConsequences } from "./consequences.js";
 import { watchLoop } from "./loop-watch.js";
 import { preflight } from "./preflight.js";
-import { createSession, type RunContext, type RunProbe, type Session } from "./session.js";
+import { createSession, type OwnedSession, type RunContext, type RunProbe, type Session } from "./session.js";
 import type { DraftProducer } from "./supply.js";
 
 /** One check to be run on one transport. */
@@ -112,6 +112,8 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
     }
     return failures >= (options.maxFailures ?? Infinity) ? `the run stopped after ${failures} failures (--max-failures)` : undefined;
   };
+  /** The server takes fewer streams than checks side by side open. */
+  let isCrowded = false;
   /** What is to be asked once more, and why. */
   const again: (readonly [Task, string])[] = [];
   const stumbles = new Map<string, readonly string[]>();
@@ -122,7 +124,9 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
       record = recordOf(context, task, { verdict: { status: "unproven", lacked: why }, elapsedMs: 0, lateMs: 0 });
     } else {
       options.onStart?.(task);
-      const tried = await attempt(context, task, options, (problem) => problems.add(problem));
+      const isAlone = doubted !== undefined || task.check.exclusive === true || task.check.last === true;
+      const tried = await attempt(context, task, { ...options, isAlone }, (problem) => problems.add(problem));
+      isCrowded ||= tried.isCrowded;
       if (tried.doubt !== undefined && doubted === undefined && options.signal?.aborted !== true) {
         again.push([task, tried.doubt]);
         return;
@@ -152,12 +156,12 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
   // Those that mostly wait begin at once and end when they end; only what counts the server's streams must not meet them.
   const waiting = Promise.all(shared.filter(({ check }) => check.slow === true).map((task) => perform(task)));
   const queue = byRank(shared.filter(({ check }) => check.slow !== true));
-  const worker = async (): Promise<void> => {
-    for (let task = queue.shift(); task !== undefined; task = queue.shift()) {
+  const worker = async (number: number): Promise<void> => {
+    for (let task = queue.shift(); task !== undefined; task = isCrowded && number > 0 ? undefined : queue.shift()) {
       await perform(task);
     }
   };
-  await Promise.all(Array.from({ length: Math.max(1, options.jobs ?? 8) }, worker));
+  await Promise.all(Array.from({ length: Math.max(1, options.jobs ?? 8) }, (_, number) => worker(number)));
   await inTurn(alone.filter((task) => !counting(task)));
   await waiting;
   await inTurn(alone.filter(counting));
@@ -172,9 +176,9 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
 async function attempt(
   context: RunContext,
   task: Task,
-  options: RunOptions,
+  options: RunOptions & { /** Nothing runs beside it. */ readonly isAlone: boolean },
   problem: (text: string) => void,
-): Promise<{ readonly record: CheckRecord; readonly basis: readonly string[]; readonly doubt: string | undefined }> {
+): Promise<{ readonly record: CheckRecord; readonly basis: readonly string[]; readonly doubt: string | undefined; readonly isCrowded: boolean }> {
   const attempts = 1 + (options.retries ?? 0);
   let n = 1;
   let outcome = await performOnce(context, task, options.signal, problem);
@@ -184,12 +188,14 @@ async function attempt(
   }
   const excusable = outcome.onSight !== true;
   const spoiled = excusable ? spoiltByLateness(outcome) : undefined;
-  const record = recordOf(context, task, spoiled === undefined ? outcome : { ...outcome, verdict: { status: "broken", cause: spoiled } });
+  const crowded = excusable && options.isAlone ? lackOfStreams(outcome) : undefined;
+  const record = recordOf(context, task, spoiled === undefined ? { ...outcome, ...crowded } : { ...outcome, verdict: { status: "broken", cause: spoiled } });
   const better = record.status !== "failed" && record.status !== "broken";
   return {
     record: n > 1 && better ? { ...record, flaky: n } : record,
     basis: outcome.basis ?? [],
     doubt: spoiled ?? (isVerdictAgainst(record) && excusable ? doubtAbout(task, outcome, context.bounds) : undefined),
+    isCrowded: !options.isAlone && outcome.turnedAway !== undefined && isVerdictAgainst(record),
   };
 }
 
@@ -200,6 +206,9 @@ function doubtAbout({ check }: Task, outcome: Outcome, bounds: Bounds): string |
     return `${at}, while the harness's own loop was late by ${Math.round(outcome.lateMs)} ms`;
   }
   const accompanied = check.exclusive !== true && check.last !== true;
+  if (accompanied && outcome.turnedAway !== undefined) {
+    return `${at}, while the server, which had the streams of other checks, turned one away: ${outcome.turnedAway.how}`;
+  }
   // What came and was wrong is wrong however late it came.
   const waitedInVain = (outcome.session?.waiter.inVain.waitedMs ?? 0) > 0;
   if (accompanied && waitedInVain && (outcome.behindMs ?? 0) >= bounds.applyMs / 4) {
@@ -227,6 +236,21 @@ function spoiltByLateness({ verdict, session, outran }: Outcome): string | undef
   return `the harness's own loop was late by ${Math.round(lateMs)} ms of ${Math.round(waitedMs)} ms in which it waited in vain (${verdict.actual}): ${tooBusy}`;
 }
 
+/** A server may bound its streams, and says so by turning away the next; one that bears so few is not asked what takes more. */
+const fewestStreams = 4;
+
+/** The verdict of a check that failed with more streams at once than the server takes; undefined when that is not why. */
+function lackOfStreams({ verdict, turnedAway }: Outcome): Pick<Outcome, "verdict"> | undefined {
+  return (verdict.status === "failed" || verdict.status === "warned") && turnedAway !== undefined && turnedAway.beside >= fewestStreams
+    ? {
+        verdict: {
+          status: "unproven",
+          lacked: `more streams at once than the server takes: beside ${turnedAway.beside} it turned one away (${turnedAway.how})`,
+        },
+      }
+    : undefined;
+}
+
 interface Outcome {
   readonly verdict: Verdict;
   readonly basis?: readonly string[];
@@ -236,6 +260,7 @@ interface Outcome {
   readonly session?: Session;
   readonly ends?: readonly string[];
   readonly outran?: boolean;
+  readonly turnedAway?: OwnedSession["turnedAway"];
   /** Milliseconds from the writing of an entry to its arrival, at the end of the check: what the server was behind. */
   readonly behindMs?: number;
   /** Milliseconds by which this process's loop was late while the check ran, whatever it waited for. */
@@ -291,9 +316,9 @@ async function performOnce(context: RunContext, task: Task, signal: AbortSignal 
   const elapsedMs = performance.now() - startMs;
   const lateMs = context.watch.latenessMsSince(startMs);
   const ends = owned.ends();
-  const { outran, behindMs } = owned;
+  const { outran, turnedAway, behindMs } = owned;
   await owned.close();
-  return { verdict, basis, onSight, elapsedMs, session, ends, outran, behindMs, lateMs };
+  return { verdict, basis, onSight, elapsedMs, session, ends, outran, turnedAway, behindMs, lateMs };
 }
 
 /** The verdict of a check that needs what is not there. */

@@ -100,6 +100,8 @@ export interface Session {
   endsCleanly(conversation: Conversation, boundMs?: number): Promise<void>;
   /** A fixed wait, for what shows in nothing; at most 200 ms. */
   settle(ms: number): Promise<void>;
+  /** Notes the status with which an upgrade was refused that the check made itself. */
+  refused(status: number): void;
   /** Adds a local event to the timeline. */
   note(what: string, offending?: boolean): void;
   /** Adds an event to the timeline; default time: at this moment. */
@@ -119,6 +121,8 @@ export interface OwnedSession {
   ends(): string[];
   /** Whether the server ended, as too slow a reader, a stream on which the check never stopped reading: then it was us who were slow. */
   readonly outran: boolean;
+  /** A stream that the server turned away as one too many, before its first entry; undefined when there is none. */
+  readonly turnedAway: { readonly how: string; /** Streams of the check that stood then. */ readonly beside: number } | undefined;
   /** The greatest time, in milliseconds, that an entry which came within the last second took from its writing; 0 when none came. Streams that ever stopped reading do not count. */
   readonly behindMs: number;
   close(): Promise<void>;
@@ -135,6 +139,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
   const waiter = createWaiter(context.watch);
   const conversations: Conversation[] = [];
   const closers: (() => void | Promise<void>)[] = [];
+  let turnedAway: OwnedSession["turnedAway"];
   /** Aborted when the check is over: no dial outlives it. */
   const over = new AbortController();
   setMaxListeners(0, over.signal);
@@ -163,7 +168,16 @@ export function createSession(context: RunContext, transport: Transport, seed: n
     const label = String.fromCharCode(97 + (n % 26)) + (n < 26 ? "" : String(Math.floor(n / 26)));
     const made = createConversation({ contract, record, poke: () => waiter.poke(), bounded }, label);
     conversations.push(made.conversation);
-    return made;
+    const hear = (event: StreamEvent): void => {
+      made.hear(event);
+      if (event.kind === "ended" && turnedAway === undefined && isTurnedAway(made.conversation)) {
+        turnAway(describeEnd(event.end));
+      }
+    };
+    return { ...made, hear };
+  };
+  const turnAway = (how: string): void => {
+    turnedAway = { how, beside: conversations.filter(({ end }) => end === undefined).length };
   };
   /** A send that flow control holds back for ever ends as a verdict, not as a hang. */
   const bounded = async (sending: Promise<void>, conversation: Conversation): Promise<void> => {
@@ -361,6 +375,11 @@ export function createSession(context: RunContext, transport: Transport, seed: n
       }
       await session.until(() => undefined, ms, { quiet: true });
     },
+    refused(status) {
+      if (turnedAway === undefined && tooManyByHttp.has(status)) {
+        turnAway(`HTTP ${status}`);
+      }
+    },
     note(what, offending) {
       record({ stream: "check", direction: "local", what, ...(offending === undefined ? {} : { offending }) });
     },
@@ -376,6 +395,9 @@ export function createSession(context: RunContext, transport: Transport, seed: n
           ({ hasPaused, arrivals, end }) => !hasPaused && arrivals.length > 200 && end?.kind === "rejected" && (end.code === 8 || end.code === 1013),
         )
       );
+    },
+    get turnedAway() {
+      return turnedAway;
     },
     get behindMs() {
       const sinceMs = performance.now() - 1000;
@@ -393,6 +415,14 @@ export function createSession(context: RunContext, transport: Transport, seed: n
       await Promise.all(closers.reverse().map((close) => closeQuietly(close)));
     },
   };
+}
+
+const tooManyByHttp: ReadonlySet<number> = new Set([429, 503]);
+/** RESOURCE_EXHAUSTED and UNAVAILABLE; Try Again Later; what an upgrade is refused with. RFC 9113's REFUSED_STREAM is told as UNAVAILABLE. */
+const tooMany: ReadonlySet<number> = new Set([8, 14, 1013, ...tooManyByHttp]);
+
+function isTurnedAway({ end, arrivals }: Conversation): boolean {
+  return end?.kind === "rejected" && tooMany.has(end.code) && arrivals.length === 0;
 }
 
 /** Why entries cannot be made on demand, as a verdict; returns when they can. */

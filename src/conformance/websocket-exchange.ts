@@ -82,6 +82,9 @@ export async function performUpgrade(session: Session, changes: UpgradeChanges =
       fail(`an HTTP answer within ${boundMs} ms`, "silence", answerInTime);
     }
     session.note(`answer ${outcome.response.status}`);
+    if (outcome.kind === "refused") {
+      session.refused(outcome.response.status);
+    }
     if (outcome.kind === "accepted") {
       session.defer(() => outcome.connection.destroy());
     }

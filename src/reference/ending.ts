@@ -26,6 +26,7 @@ export const grpcStatus = {
 export const endings = {
   completed: { status: grpcStatus.ok, closeCode: 1000, detail: "" },
   overflow: { status: grpcStatus.resourceExhausted, closeCode: 1013, detail: "the reader is too slow: its buffer is full" },
+  tooManyStreams: { status: grpcStatus.resourceExhausted, closeCode: 1013, detail: "too many streams" },
   deadline: { status: grpcStatus.deadlineExceeded, closeCode: 1008, detail: "deadline exceeded" },
   stopping: { status: grpcStatus.unavailable, closeCode: 1001, detail: "the server is stopping" },
   truncated: { status: grpcStatus.internal, closeCode: 1002, detail: "the last message is incomplete" },

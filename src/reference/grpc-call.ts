@@ -39,6 +39,10 @@ export function serveGrpcCall(stream: ServerHttp2Stream, headers: IncomingHttpHe
     refuse(stream, request.ending, service);
     return;
   }
+  if (service.isFull) {
+    refuse(stream, endings.tooManyStreams, service);
+    return;
+  }
   const call = new GrpcCall(stream, service, bypass);
   call.serve(request);
 }

@@ -11,6 +11,8 @@ export interface Limits {
   readonly filterBytes: number;
   /** SETTINGS_MAX_CONCURRENT_STREAMS of every gRPC connection. */
   readonly maxConcurrentStreams: number;
+  /** Streams of all connections at once, over both transports; the next is refused with RESOURCE_EXHAUSTED or HTTP 503. */
+  readonly streams: number;
   /** What may wait for one slow reader. */
   readonly sendBufferBytes: number;
   /** Until a connection must have said something whole: TLS, then SETTINGS or an HTTP request. */
@@ -22,6 +24,7 @@ export interface Limits {
 export const defaultLimits: Limits = {
   filterBytes: 65_536,
   maxConcurrentStreams: 100,
+  streams: Infinity,
   sendBufferBytes: 4 * 1024 * 1024,
   handshakeTimeoutMs: 3000,
   batchBytes: 16 * 1024 * 1024,
@@ -67,6 +70,10 @@ export class MonitorService {
   /** Streams that have been opened and not released, those before their first filter included. */
   get openStreams(): number {
     return this.#open.size;
+  }
+
+  get isFull(): boolean {
+    return this.#open.size >= this.limits.streams;
   }
 
   open(outlet: Outlet): Subscription {

@@ -32,7 +32,8 @@ export function refusalOfUpgrade(request: IncomingMessage, service: MonitorServi
   }
   const { origin } = headers;
   const foreign = origin !== undefined && allowedOrigins !== undefined && !allowedOrigins.includes(origin);
-  return foreign && !faults.has("origin-ignored") ? refuse(403, "the origin is not allowed") : undefined;
+  if (foreign && !faults.has("origin-ignored")) return refuse(403, "the origin is not allowed");
+  return service.isFull ? refuse(503, "too many streams") : undefined;
 }
 
 /** Whether the request carries the token that the service asks for. */

@@ -23,6 +23,21 @@ for (const tls of [false, true]) {
   });
 }
 
+t.test("nothing is held against a server that bears eight streams at once and turns away the ninth", async (t) => {
+  const report = await runAgainstReference({ streams: 8 });
+  const against = report.checks.filter((check) => !["passed", "unproven", "not-applicable"].includes(check.status));
+  t.same(
+    against.map((check) => `${check.status} ${check.transport} ${check.id}: ${check.actual ?? check.reason ?? ""}`),
+    [],
+  );
+  const crowded = report.checks.filter(({ reason }) => reason?.includes("more streams at once than the server takes"));
+  t.ok(
+    crowded.some(({ id }) => id === "isolation/many-connections"),
+    "what takes more streams says so",
+  );
+  t.ok(crowded.length < 20, `and little else does: ${crowded.map(({ id }) => id).join(", ")}`);
+});
+
 for (const [what, rate] of [
   ["says nothing by itself", 0],
   ["has entries that come by themselves alone", 100],

@@ -20,6 +20,8 @@ export interface ReferenceRun {
   readonly patient?: boolean;
   /** Ids of the checks to run; default those of the suite "conformance". */
   readonly ids?: readonly string[];
+  /** Streams that it bears at once; default: any number. */
+  readonly streams?: number;
   /** The only transport to be asked; default both. */
   readonly only?: "grpc" | "ws";
 }
@@ -33,7 +35,7 @@ export async function runAgainstReference(run: ReferenceRun = {}): Promise<Repor
     faults: run.faults ?? [],
     token: "matrix-token",
     allowedOrigins: [allowedOrigin],
-    limits: { handshakeTimeoutMs: 2500 },
+    limits: { handshakeTimeoutMs: 2500, streams: run.streams ?? Infinity },
     ...(certificate === undefined ? {} : { tls: certificate }),
   };
   let server: ReferenceServer = await startReferenceServer(options);
