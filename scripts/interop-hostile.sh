@@ -3,4 +3,4 @@
 # Needs a built dist/. Play one again: node dist/test/interop/hostile.js SEED '^NAME$'. The last line is `N passed, N failed`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-exec node dist/test/interop/hostile.js "${1:-1}" "${2:-}" "${3:-4}"
+exec node dist/test/interop/hostile.js "${1:-1}" "${2:-}" "${3:-2}"
