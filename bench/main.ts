@@ -57,7 +57,7 @@ async function bench(given: readonly string[]): Promise<void> {
   }
   if (wants("regression")) {
     console.log("\n== regression");
-    await compareRegressions(tries);
+    await compareRegressions(tries, wanted);
   }
   console.log(`\nload average ${load()} at the end, after ${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
 }

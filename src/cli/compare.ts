@@ -17,7 +17,7 @@ const options = {
   before: { kind: "texts", group: "Targets", value: "URL", about: "With a workload: URLs of the one side" },
   after: { kind: "texts", group: "Targets", value: "URL", about: "With a workload: URLs of the other" },
   contract: connectionOptions.contract,
-  rounds: { kind: "whole", least: 5, most: 100, group: "Targets", value: "N", about: "Runs of each side, in turns", fallback: "5" },
+  rounds: { kind: "whole", least: 5, most: 100, group: "Targets", value: "N", about: "Runs of each side, in turns; as many again where they differ", fallback: "5" },
   duration: { kind: "duration", short: "d", group: "Targets", value: "TIME", about: "How long each is measured; default: the workload's" },
   tolerance: {
     kind: "whole",

@@ -11,7 +11,7 @@ export interface CompareRunOptions {
   readonly workload: string;
   readonly before: SurroundingsOptions;
   readonly after: SurroundingsOptions;
-  /** Runs of each side; default and least 5. */
+  /** Runs of each side, and as many again where they differ; default and least 5. */
   readonly rounds?: number | undefined;
   readonly durationSeconds?: number | undefined;
   /** Ratios within 1 ± this are the same; default 0.05. */
