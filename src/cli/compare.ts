@@ -17,7 +17,15 @@ const options = {
   before: { kind: "texts", group: "Targets", value: "URL", about: "With a workload: URLs of the one side" },
   after: { kind: "texts", group: "Targets", value: "URL", about: "With a workload: URLs of the other" },
   contract: connectionOptions.contract,
-  rounds: { kind: "whole", least: 5, most: 100, group: "Targets", value: "N", about: "Runs of each side, in turns; as many again where they differ", fallback: "5" },
+  rounds: {
+    kind: "whole",
+    least: 5,
+    most: 100,
+    group: "Targets",
+    value: "N",
+    about: "Runs of each side, in turns; as many again where they differ",
+    fallback: "5",
+  },
   duration: { kind: "duration", short: "d", group: "Targets", value: "TIME", about: "How long each is measured; default: the workload's" },
   tolerance: {
     kind: "whole",
@@ -28,7 +36,13 @@ const options = {
     about: "Ratios of load figures within this are the same",
     fallback: "5",
   },
-  least: { kind: "duration", group: "Judging", value: "TIME", about: "Latencies that differ by less are not told apart", fallback: "1ms" },
+  least: {
+    kind: "duration",
+    group: "Judging",
+    value: "TIME",
+    about: "Medians that differ by less are not told apart, p90 by 2, p99 by 3 times as much",
+    fallback: "1ms",
+  },
 } as const satisfies OptionSpecs;
 
 /** Seed of the intervals: the same two files give the same verdict. */

@@ -16,7 +16,7 @@ export interface CompareRunOptions {
   readonly durationSeconds?: number | undefined;
   /** Ratios within 1 ± this are the same; default 0.05. */
   readonly tolerance?: number | undefined;
-  /** Times that differ by less, in microseconds, are not told apart; default 1000. */
+  /** Medians that differ by less, in microseconds, are not told apart, p90 by twice, p99 by three times as much; default 1000. */
   readonly leastMicros?: number | undefined;
   readonly seed: number;
   readonly signal?: AbortSignal | undefined;

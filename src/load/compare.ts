@@ -10,8 +10,9 @@ export interface CompareOptions {
   /** Ratios within 1 ± this are the same; default 0.05. */
   readonly tolerance?: number;
   /**
-   * Times that differ by less, in microseconds, are not told apart; default 1000. The phase of timers of a millisecond, and the place that the
-   * scheduler finds for a process, make as much between two servers that are equal.
+   * Medians that differ by less, in microseconds, are not told apart, 90th percentiles by twice, 99th by three times as much; default 1000. The
+   * phase of timers of a millisecond, the place that the scheduler finds for a process, and how its collector fares make as much between two
+   * servers that are equal, and for as long as they run.
    */
   readonly leastMicros?: number;
   readonly seed: number;
@@ -22,6 +23,8 @@ interface Compared {
   readonly of: string;
   readonly unit: RatioRecord["unit"];
   readonly better: "less" | "more";
+  /** Of times: by how many of `leastMicros` they must differ. */
+  readonly leastTimes?: number;
   /** Of a server that keeps its contract it is 0: a single one, where there was none, is worse beyond doubt. */
   readonly forbidden?: true;
   /** NaN where the record does not have it. */
@@ -34,6 +37,13 @@ const defaultTolerance = 0.05;
 const defaultLeastMicros = 1000;
 /** Moments within one run of which one says nothing of the next; pauses and schedulers' turns are of 10 ms. */
 const independentPerSecond = 100;
+
+/** Quantiles, each with how many of `leastMicros` tell it apart: the rarer, the more do single pauses of a process decide. */
+const quantilesCompared = [
+  [0.5, 1],
+  [0.9, 2],
+  [0.99, 3],
+] as const;
 
 /** What was performed, and where. */
 export interface Performed extends Pick<WorkloadRecord, "name" | "hash"> {
@@ -130,7 +140,7 @@ function changeOf({ of, unit, before, after, ratio, low, high }: RatioRecord): s
  * @param figures times in microseconds that differ by too little tell nothing, whatever the ratio.
  */
 function verdictOf(
-  { of, unit, better, forbidden }: Compared,
+  { of, unit, better, forbidden, leastTimes = 1 }: Compared,
   figures: { readonly before: number; readonly after: number },
   { ratio, low, high }: Interval,
   { tolerance = defaultTolerance, leastMicros = defaultLeastMicros }: CompareOptions,
@@ -145,7 +155,7 @@ function verdictOf(
   }
   const more = low > 1 + tolerance;
   const less = high < 1 - tolerance;
-  if ((more || less) && !(unit === "us" && Math.abs(after - before) < leastMicros)) {
+  if ((more || less) && !(unit === "us" && Math.abs(after - before) < leastMicros * leastTimes)) {
     return { ...record, verdict: more === (better === "more") ? "better" : "worse" };
   }
   return { ...record, verdict: low >= 1 - tolerance && high <= 1 + tolerance ? "same" : "unclear" };
@@ -176,7 +186,8 @@ function comparedIn(records: readonly WorkloadRecord[]): Compared[] {
   const sameEyes = new Set(records.map(({ engine }) => engine)).size === 1;
   const quantiles = (["filter-apply", "first-entry", "delivery-lag"] as const satisfies readonly TimeMetric[]).flatMap((metric) => {
     const absent = sameEyes && records.some((record) => histogramOf(record, metric) !== undefined) ? Infinity : Number.NaN;
-    return [0.5, 0.9, 0.99].map((q): Compared => ({
+    return quantilesCompared.map(([q, leastTimes]): Compared => ({
+      leastTimes,
       of: `${metric} p${q * 100}`,
       unit: "us",
       better: "less",

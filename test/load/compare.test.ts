@@ -74,6 +74,13 @@ t.test("times that differ by less than timers do are not told apart, unless it i
   };
   t.equal(verdictOf({}), "unclear");
   t.equal(verdictOf({ leastMicros: 100 }), "worse");
+  const random = createRandom(4);
+  const ratios = compareRuns(runs(random, { median: 4000, wander: 0 }), runs(random, { median: 5500, wander: 0 }), { seed: 1 });
+  t.match(
+    ratios.filter(({ of }) => of.startsWith("filter-apply")).map(({ verdict }) => verdict),
+    ["worse", "worse", "unclear"],
+    "the rarer, the more it takes",
+  );
   t.end();
 });
 
