@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import type { Contract, Entry, Filter, Message } from "../core/contract.js";
 import { sequenceOf, tokenOf } from "../core/contract.js";
 import { jsonText } from "../core/json-text.js";
@@ -64,6 +65,8 @@ export interface Conversation {
   resume(): void;
   /** Whether it ever stopped reading. */
   readonly hasPaused: boolean;
+  /** `performance.now()` since which it reads after a pause, -Infinity when it never stopped; undefined while it does not read. */
+  readonly readsSinceMs: number | undefined;
   /** Marks an arrival as the offence in the timeline. */
   accuse(arrival: Arrival, why: string): void;
 }
@@ -86,7 +89,7 @@ export function createConversation(
   let endedAtMicros: number | undefined;
   let filter: Filter | undefined;
   const filters: Filter[] = [];
-  let hasPaused = false;
+  let readsSinceMs: number | undefined = -Infinity;
   let slot = 0;
   let lastPut: Promise<void> = Promise.resolve();
   let stream: MonitorStream | undefined;
@@ -225,14 +228,18 @@ export function createConversation(
       opened().cancel();
     },
     get hasPaused() {
-      return hasPaused;
+      return readsSinceMs !== -Infinity;
+    },
+    get readsSinceMs() {
+      return readsSinceMs;
     },
     pause() {
-      hasPaused = true;
+      readsSinceMs = undefined;
       local("stops reading");
       opened().pause();
     },
     resume() {
+      readsSinceMs = performance.now();
       local("reads again");
       opened().resume();
     },

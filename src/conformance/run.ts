@@ -9,6 +9,7 @@ import type { Check } from "./check.js";
 import { isVerdictAgainst, withConsequences } from "./consequences.js";
 import { watchLoop } from "./loop-watch.js";
 import { preflight } from "./preflight.js";
+import { createServerLag } from "./server-lag.js";
 import { createSession, type OwnedSession, type RunContext, type RunProbe, type Session } from "./session.js";
 import type { DraftProducer } from "./supply.js";
 
@@ -72,12 +73,13 @@ const checkLimitMs = 60_000;
  */
 export async function runChecks(options: RunOptions): Promise<RunOutcome> {
   const watch = watchLoop();
+  const lag = createServerLag();
   try {
     const supply = await preflight({
       contract: options.contract,
       targets: options.targets,
       drivers: options.drivers,
-      producer: options.producer,
+      producer: options.producer === undefined ? undefined : lag.watched(options.producer),
       producerMissing: options.producerMissing,
       watch,
       applyMs: options.bounds.applyMs,
@@ -92,6 +94,7 @@ export async function runChecks(options: RunOptions): Promise<RunOutcome> {
       probe: options.probe,
       bounds: options.bounds,
       watch,
+      lag,
       seed: options.seed,
       patient: options.patient ?? true,
       restart: options.restart,
@@ -261,7 +264,7 @@ interface Outcome {
   readonly ends?: readonly string[];
   readonly outran?: boolean;
   readonly turnedAway?: OwnedSession["turnedAway"];
-  /** Milliseconds from the writing of an entry to its arrival, at the end of the check: what the server was behind. */
+  /** Milliseconds that the server was behind at the end of the check with what the run had written. */
   readonly behindMs?: number;
   /** Milliseconds by which this process's loop was late while the check ran, whatever it waited for. */
   readonly lateMs: number;
@@ -316,7 +319,8 @@ async function performOnce(context: RunContext, task: Task, signal: AbortSignal 
   const elapsedMs = performance.now() - startMs;
   const lateMs = context.watch.latenessMsSince(startMs);
   const ends = owned.ends();
-  const { outran, turnedAway, behindMs } = owned;
+  const { outran, turnedAway } = owned;
+  const behindMs = context.lag.behindMs();
   await owned.close();
   return { verdict, basis, onSight, elapsedMs, session, ends, outran, turnedAway, behindMs, lateMs };
 }

@@ -12,6 +12,7 @@ import { createConversation, describeEnd, type Arrival, type Conversation } from
 import type { LoopWatch } from "./loop-watch.js";
 import { rootsOfEnd, rootsOfNoEnd, rootsOfNoEntry, rootsOfNoUpdate } from "./roots.js";
 import { sentinels } from "./sentinels.js";
+import type { ServerLag } from "./server-lag.js";
 import type { Supply } from "./supply.js";
 import { createWaiter, outcomeOf, type Waiter } from "./wait.js";
 
@@ -39,6 +40,7 @@ export interface RunContext {
   readonly probe: RunProbe;
   readonly bounds: Bounds;
   readonly watch: LoopWatch;
+  readonly lag: ServerLag;
   readonly seed: number;
   /** `id|transport` of the checks that failed so far in this run. */
   readonly shownBroken: ReadonlySet<string>;
@@ -123,8 +125,6 @@ export interface OwnedSession {
   readonly outran: boolean;
   /** A stream that the server turned away as one too many, before its first entry; undefined when there is none. */
   readonly turnedAway: { readonly how: string; /** Streams of the check that stood then. */ readonly beside: number } | undefined;
-  /** The greatest time, in milliseconds, that an entry which came within the last second took from its writing; 0 when none came. Streams that ever stopped reading do not count. */
-  readonly behindMs: number;
   close(): Promise<void>;
 }
 
@@ -168,6 +168,7 @@ export function createSession(context: RunContext, transport: Transport, seed: n
     const label = String.fromCharCode(97 + (n % 26)) + (n < 26 ? "" : String(Math.floor(n / 26)));
     const made = createConversation({ contract, record, poke: () => waiter.poke(), bounded }, label);
     conversations.push(made.conversation);
+    defer(context.lag.follow(made.conversation, (token) => supply.writtenAtMs(token)));
     const hear = (event: StreamEvent): void => {
       made.hear(event);
       if (event.kind === "ended" && turnedAway === undefined && isTurnedAway(made.conversation)) {
@@ -398,15 +399,6 @@ export function createSession(context: RunContext, transport: Transport, seed: n
     },
     get turnedAway() {
       return turnedAway;
-    },
-    get behindMs() {
-      const sinceMs = performance.now() - 1000;
-      const delays = conversations
-        .filter(({ hasPaused }) => !hasPaused)
-        .flatMap(({ arrivals }) => arrivals.slice(-50))
-        .filter(({ atMicros }) => atMicros / 1000 > sinceMs)
-        .map(({ atMicros, token }) => atMicros / 1000 - ((token === undefined ? undefined : supply.writtenAtMs(token)) ?? Infinity));
-      return Math.max(0, ...delays);
     },
     ends: () => conversations.map((conversation) => (conversation.end === undefined ? "open" : conversation.end.native)),
     async close() {

@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import t, { type Test } from "tap";
 import type { Check } from "../../src/conformance/check.js";
+import type { DraftProducer } from "../../src/conformance/supply.js";
 import { runChecks, type RunOutcome } from "../../src/conformance/run.js";
 import type { Contract, EntryDraft, Filter } from "../../src/core/contract.js";
 import type { Driver, StreamEvent } from "../../src/core/stream.js";
@@ -10,7 +11,7 @@ import { memoryContract } from "../load/memory-server.js";
 const applyMs = 400;
 
 /** A monitor in memory whose entries, written through `produce`, come `behindMs()` after they were written. */
-function slowServer(behindMs: () => number) {
+function slowServer(behindMs: () => number): { driver: Driver; producer: DraftProducer } {
   const readers = new Set<(entry: EntryDraft) => void>();
   let sequence = 0;
   const produce = async (drafts: readonly EntryDraft[]) => {
@@ -43,6 +44,17 @@ function slowServer(behindMs: () => number) {
     connect: async () => ({ open: async ({ events }) => open(events), close: async () => undefined }),
   };
   return { driver, producer: { produce } };
+}
+
+/** The producer, whose answers come that much later. */
+function answeringLate(producer: DraftProducer, lateMs: () => number): DraftProducer {
+  return {
+    async produce(drafts) {
+      const outcome = await producer.produce(drafts);
+      await new Promise((resolve) => setTimeout(resolve, lateMs()));
+      return outcome;
+    },
+  };
 }
 
 function contractWithTokens(): Contract {
@@ -101,6 +113,60 @@ t.test("what fails while the server is behind with entries of the run is asked a
     [waits, neighbour],
   );
   t.match(records[0], { status: "passed", reason: /^asked again, with nothing beside it: at first "it did not come", while the server was \d+ ms behind/ });
+});
+
+t.test("also where the check's own stream tells nothing of it: another check's stream, or the producer, does", async (t) => {
+  for (const told of ["stream", "producer"] as const) {
+    let beside = true;
+    const server = slowServer(() => (beside ? 600 : 0));
+    const slow = told === "stream" ? server : { ...server, producer: answeringLate(server.producer, () => (beside ? 800 : 0)) };
+    const neighbour = checkOf("beside", async (session) => {
+      const conversation = await session.open({ filter: session.role("broad") });
+      for (let round = 0; round < 30; round++) {
+        if (told === "stream") {
+          await session.supply.produce([session.role("broad")], []);
+        }
+        await session.settle(50);
+      }
+      conversation.cancel();
+      beside = false;
+    });
+    const silent = checkOf("silent", async (session) => {
+      const conversation = await session.open();
+      await session.until(() => undefined, 500, { quiet: true });
+      void session.supply.produce([session.role("broad")], []);
+      const heard = await session.until(() => (beside ? undefined : true), applyMs);
+      conversation.cancel();
+      if (heard === undefined) {
+        fail("something", "it did not come");
+      }
+    });
+    const { records } = await perform(t, slow, [silent, neighbour]);
+    t.match(records[0], { status: "passed", reason: /while the server was \d+ ms behind/ }, told);
+  }
+});
+
+t.test("a reader that paused tells how far the server is behind once it reads again", async (t) => {
+  let beside = true;
+  const neighbour = checkOf("beside", async (session) => {
+    await session.until(() => undefined, 2000, { quiet: true });
+    beside = false;
+  });
+  const paused = checkOf("paused", async (session) => {
+    const filter = session.role("broad");
+    const conversation = await session.open({ filter });
+    conversation.pause();
+    conversation.resume();
+    await session.supply.produce([filter], [], 5);
+    await session.settle(200);
+    await session.barrier(conversation);
+  });
+  const { records } = await perform(
+    t,
+    slowServer(() => (beside ? 600 : 0)),
+    [paused, neighbour],
+  );
+  t.match(records[0], { status: "passed", reason: /while the server was \d+ ms behind/ });
 });
 
 t.test("a server that is behind with nothing beside the check fails it", async (t) => {
