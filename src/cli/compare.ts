@@ -4,7 +4,8 @@ import { formatNumber } from "../core/quantity.js";
 import type { RatioRecord, Report } from "../core/report.js";
 import { compareTargets } from "../harness/compare-run.js";
 import { readReport } from "../harness/read-report.js";
-import { checkComparable, comparisonSentence, compareWithBaseline } from "../load/compare.js";
+import { checkComparable, checkSound, comparisonSentence, compareWithBaseline } from "../load/compare.js";
+import { plural } from "../reporters/quantities.js";
 import { ratioCells, ratioTitles } from "../reporters/ratio-rows.js";
 import { diffReports, diffText } from "../results/diff-reports.js";
 import { defineCommand, type Invocation } from "./command.js";
@@ -108,14 +109,17 @@ async function compareServers({ options: given, arguments: [workload = ""], cons
   if (outcome.kind === "failed") {
     throw outcome.thrown;
   }
-  const { ratios, sentence, spoiled, repeated } = outcome.value;
-  const again =
-    repeated === 0 ? "" : `${repeated} ${repeated === 1 ? "round" : "rounds"} that the generator spoiled ${repeated === 1 ? "was" : "were"} made again.\n`;
+  // What was measured is shown before what ended it is told.
+  const { ratios, sentence, spoiled, repeated, stopped } = outcome.value;
+  const again = repeated === 0 ? "" : `Made again, because the generator spoiled them: ${plural(repeated, "round")}.\n`;
   console.out(
     `\nWorkload ${workload}\n${ratioTable(ratios)}${sentence}\n${again}${spoiled.map((reason) => `The generator was invalid: ${reason}\n`).join("")}`,
   );
   if (outcome.signalCode !== undefined) {
     return outcome.signalCode;
+  }
+  if (stopped !== undefined) {
+    throw stopped;
   }
   if (spoiled.length > 0) {
     return exitCodes.generator;
@@ -141,12 +145,8 @@ function compareWorkloads(
       continue;
     }
     checkComparable({ ...before, environment: earlier.environment }, { ...after, environment: later.environment });
-    const spoiled = [...before.generator.reasons, ...after.generator.reasons];
-    if (spoiled.length > 0) {
-      throw new HarnessError("usage", `The workload "${after.name}" cannot be compared, because the generator was invalid: ${spoiled.join(" ")}`, {
-        hint: "measure again on a quieter machine",
-      });
-    }
+    checkSound(`The earlier run of the workload "${before.name}"`, earlier, before);
+    checkSound(`The later run of the workload "${after.name}"`, later, after);
     const { ratios } = compareWithBaseline(options.name, before, after, { tolerance, leastMicros, seed });
     print(
       `\nWorkload ${after.name}\n${ratioTable(ratios)}${comparisonSentence(ratios, tolerance)}\nOne run each: the intervals hold only what varies within a run.\n${

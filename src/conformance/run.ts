@@ -58,6 +58,10 @@ function byRank(tasks: readonly Task[]): Task[] {
   return tasks.toSorted((a, b) => rank(a) - rank(b));
 }
 
+function runsAlone({ check }: Task): boolean {
+  return check.exclusive === true || check.last === true;
+}
+
 /** The behaviours that a session itself stands on. */
 const basicChecks: readonly string[] = ["opening/ws-upgrade-before-entries", "first-filter/takes-effect", "filter-updates/takes-effect", "eof/while-idle"];
 
@@ -127,7 +131,7 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
       record = recordOf(context, task, { verdict: { status: "unproven", lacked: why }, elapsedMs: 0, lateMs: 0 });
     } else {
       options.onStart?.(task);
-      const isAlone = doubted !== undefined || task.check.exclusive === true || task.check.last === true;
+      const isAlone = doubted !== undefined || runsAlone(task);
       const tried = await attempt(context, task, { ...options, isAlone }, (problem) => problems.add(problem));
       isCrowded ||= tried.isCrowded;
       if (tried.doubt !== undefined && doubted === undefined && options.signal?.aborted !== true) {
@@ -148,7 +152,7 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
     options.onRecord?.(record, records.length, options.tasks.length);
   };
 
-  const shared = options.tasks.filter(({ check }) => check.exclusive !== true && check.last !== true);
+  const shared = options.tasks.filter((task) => !runsAlone(task));
   const alone = options.tasks.filter(({ check }) => check.exclusive === true && check.last !== true);
   const counting = ({ check }: Task): boolean => check.needs?.includes("probe") === true;
   const inTurn = async (tasks: readonly Task[]): Promise<void> => {
@@ -203,12 +207,12 @@ async function attempt(
 }
 
 /** Why a verdict against the target may be due to what ran beside the check, in this process or on the server; undefined when it is not. */
-function doubtAbout({ check }: Task, outcome: Outcome, bounds: Bounds): string | undefined {
+function doubtAbout(task: Task, outcome: Outcome, bounds: Bounds): string | undefined {
   const at = `at first "${"actual" in outcome.verdict ? outcome.verdict.actual : outcome.verdict.status}"`;
   if (outcome.lateMs >= 300) {
     return `${at}, while the harness's own loop was late by ${Math.round(outcome.lateMs)} ms`;
   }
-  const accompanied = check.exclusive !== true && check.last !== true;
+  const accompanied = !runsAlone(task);
   if (accompanied && outcome.turnedAway !== undefined) {
     return `${at}, while the server, which had the streams of other checks, turned one away: ${outcome.turnedAway.how}`;
   }

@@ -6,7 +6,7 @@ import { prepareAutocannon } from "../engines/autocannon.js";
 import type { Engine } from "../engines/engine.js";
 import type { Report, RunEvent, WorkloadRecord } from "../core/report.js";
 import type { Workload } from "../core/workload.js";
-import { checkComparable, compareWithBaseline } from "../load/compare.js";
+import { checkComparable, checkSound, compareWithBaseline } from "../load/compare.js";
 import { workloadHash } from "../load/record.js";
 import { adjusted, runLoad, type RunLoadOptions, type ThreadOptions } from "../load/run-load.js";
 import type { Shard } from "../load/shard.js";
@@ -82,8 +82,7 @@ export async function runWorkload(options: LoadOptions): Promise<Report> {
       hint: "halfclose export k6 writes how",
     });
   }
-  const { baseline } = options;
-  const before = baseline === undefined ? undefined : baselineOf(baseline.report, adjusted({ ...options, workload }));
+  const baseline = options.baseline && { name: options.baseline.name, record: baselineOf(options.baseline.report, adjusted({ ...options, workload })) };
   const surroundings = await openSurroundings(options);
   // Shards deal out one schedule.
   const seed = options.seed ?? (options.shard === undefined ? Math.floor(Math.random() * 2 ** 31) : 1);
@@ -106,7 +105,7 @@ export async function runWorkload(options: LoadOptions): Promise<Report> {
       durationSeconds: options.durationSeconds,
       streams: options.streams,
       thresholds: options.thresholds,
-      baseline: before,
+      baseline: baseline?.record,
       signal: options.signal,
       onEvent: options.onEvent,
       contract: options.contract ?? defaultContract,
@@ -118,7 +117,7 @@ export async function runWorkload(options: LoadOptions): Promise<Report> {
     });
     const death = surroundings.death();
     const report = assembleReport(frame, surroundings, {
-      workloads: [baseline === undefined || before === undefined ? record : besideBaseline(record, baseline.name, before)],
+      workloads: [baseline === undefined ? record : besideBaseline(record, baseline)],
       problems: death === undefined ? [] : [death],
       partial: options.signal?.aborted === true,
       targetDied: death !== undefined,
@@ -209,7 +208,8 @@ async function threadsFor({ contract, targets }: Surroundings, options: Workload
  * The baseline's record of the workload, as it is to be performed.
  * @throws HarnessError `usage` when there is none, or none that this machine's could be compared with: said before anything is measured.
  */
-function baselineOf({ workloads, environment }: Report, workload: Workload): WorkloadRecord {
+function baselineOf(report: Report, workload: Workload): WorkloadRecord {
+  const { workloads, environment } = report;
   const place = "--baseline";
   const record = workloads.find(({ name }) => name === workload.name);
   if (record === undefined) {
@@ -218,16 +218,11 @@ function baselineOf({ workloads, environment }: Report, workload: Workload): Wor
     });
   }
   checkComparable({ ...record, environment }, { name: workload.name, hash: workloadHash(workload), environment: describeEnvironment() }, place);
-  if (record.generator.status === "invalid") {
-    throw new HarnessError("usage", `The baseline measured nothing, because the generator was invalid: ${record.generator.reasons.join(" ")}`, {
-      place,
-      hint: "make a new baseline on a quieter machine",
-    });
-  }
+  checkSound("The baseline", report, record, place);
   return record;
 }
 
 /** Numbers that the generator spoiled are compared with nothing. */
-function besideBaseline(record: WorkloadRecord, name: string, before: WorkloadRecord): WorkloadRecord {
-  return record.generator.status === "invalid" ? record : { ...record, baseline: compareWithBaseline(name, before, record, { seed: 1 }) };
+function besideBaseline(record: WorkloadRecord, baseline: { readonly name: string; readonly record: WorkloadRecord }): WorkloadRecord {
+  return record.generator.status === "invalid" ? record : { ...record, baseline: compareWithBaseline(baseline.name, baseline.record, record, { seed: 1 }) };
 }

@@ -2,7 +2,7 @@ import { HarnessError } from "../core/errors.js";
 import { beyondMicros, type Histogram, highestMicros } from "../core/histogram.js";
 import type { CountMetric, TimeMetric } from "../core/metric.js";
 import { formatMicros, formatNumber } from "../core/quantity.js";
-import type { BaselineRecord, EnvironmentRecord, RatioRecord, WorkloadRecord } from "../core/report.js";
+import type { BaselineRecord, EnvironmentRecord, RatioRecord, Report, WorkloadRecord } from "../core/report.js";
 import { type Interval, medianOf, ratioOfDraws, ratioOfRuns } from "./bootstrap.js";
 import { histogramFromRecord } from "./histogram-record.js";
 
@@ -70,6 +70,22 @@ export function checkComparable(before: Performed, after: Performed, place?: str
     throw new HarnessError("usage", `The runs are of different machines: ${shown(before.environment)}; ${shown(after.environment)}.`, {
       ...at,
       hint: "Measure both on one machine; best with interleaved runs.",
+    });
+  }
+}
+
+/**
+ * Refuses figures that say nothing.
+ * @param which "The baseline", "The earlier run".
+ * @param place that the error names.
+ * @throws HarnessError `usage` when the run was interrupted, or its generator invalid.
+ */
+export function checkSound(which: string, { partial }: Pick<Report, "partial">, { generator }: WorkloadRecord, place?: string): void {
+  const why = partial ? "it was interrupted" : generator.status === "invalid" ? `the generator was invalid: ${generator.reasons.join(" ")}` : undefined;
+  if (why !== undefined) {
+    throw new HarnessError("usage", `${which} cannot be compared, because ${why}${why.endsWith(".") ? "" : "."}`, {
+      ...(place === undefined ? {} : { place }),
+      hint: partial ? "perform it whole" : "measure again on a quieter machine",
     });
   }
 }
@@ -177,6 +193,11 @@ const counted = [
   ["rejected", false],
   ["disconnected", false],
 ] as const satisfies readonly (readonly [CountMetric, boolean])[];
+
+/** Whether a figure counts what a server that keeps its contract never does. */
+export function isForbidden(of: string): boolean {
+  return counted.some(([metric, forbidden]) => metric === of && forbidden);
+}
 
 /**
  * Figures that the records have. A latency that only some have a sample of never came in the others, unless another engine made them, which may

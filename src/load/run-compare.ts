@@ -1,7 +1,7 @@
 import { HarnessError } from "../core/errors.js";
 import type { RatioRecord, WorkloadRecord } from "../core/report.js";
 import { parseThresholds } from "../core/threshold.js";
-import { compareRuns, type CompareOptions, comparisonSentence, interleaved } from "./compare.js";
+import { compareRuns, type CompareOptions, comparisonSentence, interleaved, isForbidden } from "./compare.js";
 import { tightestLimit } from "./judge.js";
 import { runLoad, type RunLoadOptions } from "./run-load.js";
 
@@ -26,6 +26,8 @@ export interface Comparison {
   readonly repeated: number;
   /** Why the numbers cannot be believed; empty when they can. */
   readonly spoiled: readonly string[];
+  /** What ended it before it had a result: an interrupt, or a side that could not be measured any more. The figures are of the rounds until then. */
+  readonly stopped: HarnessError | undefined;
   readonly sentence: string;
 }
 
@@ -33,7 +35,8 @@ export interface Comparison {
  * Runs a workload against two targets in turns and compares what was measured. A round in which the generator was invalid on either side is made
  * again, on both: other work on the machine comes and goes. When more rounds are spoiled than were wanted, the comparison ends, and says why.
  * What differs is measured once more, in as many rounds: of some ten figures one may part by chance in five rounds, hardly in ten.
- * @throws what `runLoad` throws; `interrupted` when the signal ended it.
+ * What is not a verdict yet when it is stopped does not become one; what the contract forbids is a fact whenever it was seen.
+ * @throws what `runLoad` throws, and `interrupted` when the signal ended it, before the first round that counts.
  */
 export async function runCompare(options: RunCompareOptions): Promise<Comparison> {
   const { before: earlier, after: later, onRun, seed, signal, workload } = options;
@@ -43,17 +46,18 @@ export async function runCompare(options: RunCompareOptions): Promise<Comparison
   const kept: Round[] = [];
   const spoilt: Round[] = [];
   let done = 0;
-  const perform = async (rounds: ReturnType<typeof interleaved>, mostSpoilt: number): Promise<void> => {
-    while (kept.length < rounds.length && spoilt.length <= mostSpoilt) {
+  const perform = async (count: number): Promise<void> => {
+    const orders = interleaved(count);
+    while (kept.length < count && spoilt.length <= count) {
       const round: Partial<Record<"before" | "after", WorkloadRecord>> = {};
-      for (const side of rounds[kept.length] ?? []) {
+      for (const side of orders[kept.length] ?? []) {
         // Both runs of a round offer the same load.
         const record = await runLoad({ ...options, thresholds, ...(side === "before" ? earlier : later), seed: seed + kept.length });
         if (signal?.aborted === true) {
           throw new HarnessError("interrupted", "The comparison was stopped before it had a result.");
         }
         round[side] = record;
-        onRun?.(side, record, ++done, 2 * (rounds.length + spoilt.length));
+        onRun?.(side, record, ++done, 2 * (count + spoilt.length));
       }
       const whole = round as Round;
       (reasonsOf([whole]).length === 0 ? kept : spoilt).push(whole);
@@ -66,16 +70,26 @@ export async function runCompare(options: RunCompareOptions): Promise<Comparison
       options,
     );
   const wanted = interleaved(options.rounds ?? 5).length;
-  await perform(interleaved(wanted), wanted);
-  const first = compared(kept);
-  let isEnough = kept.length === wanted;
-  if (isEnough && first.some(differs)) {
-    await perform(interleaved(2 * wanted), 2 * wanted);
-    isEnough = kept.length === 2 * wanted;
+  let asked = wanted;
+  let first: readonly RatioRecord[] = [];
+  let stopped: HarnessError | undefined;
+  try {
+    await perform(wanted);
+    const once = compared(kept);
+    if (kept.length === wanted && once.some(differs)) {
+      asked = 2 * wanted;
+      await perform(asked);
+    }
+    first = once;
+  } catch (thrown) {
+    if (!(thrown instanceof HarnessError) || kept.length === 0) {
+      throw thrown;
+    }
+    stopped = thrown;
   }
+  const isEnough = kept.length === asked || stopped !== undefined;
   const counting = isEnough ? kept : [...kept, ...spoilt];
-  // What the contract forbids is a fact whenever it was seen.
-  const isConfirmed = (ratio: RatioRecord): boolean => ratio.unit === "count" || first.some(({ of, verdict }) => of === ratio.of && verdict === ratio.verdict);
+  const isConfirmed = (ratio: RatioRecord): boolean => isForbidden(ratio.of) || first.some(({ of, verdict }) => of === ratio.of && verdict === ratio.verdict);
   const ratios = compared(counting).map((ratio) => (differs(ratio) && !isConfirmed(ratio) ? unclear(ratio) : ratio));
   return {
     before: counting.map(({ before }) => before),
@@ -83,7 +97,11 @@ export async function runCompare(options: RunCompareOptions): Promise<Comparison
     ratios,
     repeated: isEnough ? spoilt.length : 0,
     spoiled: isEnough ? [] : reasonsOf(spoilt),
-    sentence: comparisonSentence(ratios, options.tolerance),
+    stopped,
+    sentence:
+      stopped === undefined || ratios.some(differs)
+        ? comparisonSentence(ratios, options.tolerance)
+        : `Inconclusive: ${kept.length} of ${asked} rounds were made.`,
   };
 }
 

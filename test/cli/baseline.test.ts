@@ -51,5 +51,7 @@ t.test("a run is shown beside its baseline, figure by figure, and what cannot be
     environment: read("after").environment,
     workloads: report.workloads.map((each) => ({ ...each, generator: { status: "invalid", reasons: ["Its loop was busy."] } })),
   }));
-  t.match(await refusal("-d", "2s"), /--baseline: The baseline measured nothing, because the generator was invalid: Its loop was busy\./);
+  t.match(await refusal("-d", "2s"), /--baseline: The baseline cannot be compared, because the generator was invalid: Its loop was busy\./);
+  rewrite("before", (report) => ({ ...report, partial: true }));
+  t.match(await refusal("-d", "2s"), /--baseline: The baseline cannot be compared, because it was interrupted\./);
 });

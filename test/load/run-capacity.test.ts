@@ -67,6 +67,39 @@ t.test("an interrupted search or comparison is an error, not a result", async (t
   await t.rejects(runCompare({ workload, before: side, after: side, seed: 1, signal: stop.signal }), { name: "HarnessError", code: "interrupted" });
 });
 
+t.test("a comparison that is stopped, or whose side goes away, tells what was measured until then and judges no latency by it", async (t) => {
+  const [fast, slow] = [memoryServer(), memoryServer({ applyMs: 100 })];
+  const side = ({ target, driver }: ReturnType<typeof memoryServer>) => ({ targets: [target], drivers: [driver] });
+  const brief = { workload: { ...workload, durationMs: 400 }, seed: 1, thresholds: ["filter-apply p99 < 1h"] } as const;
+  const stop = new AbortController();
+  const stopped = await runCompare({
+    ...brief,
+    before: side(fast),
+    after: side(slow),
+    signal: stop.signal,
+    onRun: (_, __, done) => done === 4 && stop.abort(),
+  });
+  t.equal(stopped.stopped?.code, "interrupted");
+  t.same([stopped.before.length, stopped.after.length], [2, 2]);
+  t.notOk(stopped.ratios.some(({ verdict }) => verdict === "worse"));
+  t.equal(stopped.sentence, "Inconclusive: 2 of 5 rounds were made.");
+
+  let gone = false;
+  const leaving: Driver = {
+    ...fast.driver,
+    connect: (...given) => (gone ? Promise.reject(new HarnessError("unreachable", "Nothing listens any more.")) : fast.driver.connect(...given)),
+  };
+  const left = await runCompare({
+    ...brief,
+    before: { targets: [fast.target], drivers: [leaving] },
+    after: side(fast),
+    onRun: (_, __, done) => {
+      gone ||= done === 2;
+    },
+  });
+  t.match(left, { stopped: { code: "unreachable" }, before: { length: 1 } });
+});
+
 t.test("two sides run in turns, each at least five times, and a slower one is found", async (t) => {
   const fast = memoryServer();
   const slow = memoryServer({ applyMs: 100 });
