@@ -19,7 +19,7 @@ const options = {
   ...connectionOptions,
   duration: { kind: "duration", short: "d", group, value: "TIME", about: "How long it is measured; default: the workload's" },
   streams: { kind: "whole", least: 1, most: 1_000_000, short: "n", group, value: "N", about: "Streams of its first group; default: the workload's" },
-  threshold: { kind: "texts", short: "t", group, value: "RULE", about: "Instead of the workload's: 'filter-apply p99 < 50ms'" },
+  threshold: { kind: "texts", short: "t", group, value: "RULE", about: "Instead of the workload's on that metric: 'filter-apply p99 < 50ms'" },
   engine: { kind: "choice", of: engineNames, group, value: engineNames.join("|"), about: "Who performs it: this program, or k6", fallback: "native" },
   k6: k6Option,
   shard: { kind: "text", group, value: "I/N", about: "Only part I of N; halfclose merge makes one record of all of them" },

@@ -7,6 +7,8 @@ export interface Metric {
   readonly about: string;
   /** Counted in windows too, so that it has a rate. */
   readonly rate?: true;
+  /** A server that keeps its contract never makes it more than 0. */
+  readonly forbidden?: true;
 }
 
 /**
@@ -40,14 +42,14 @@ export const metrics = {
   stale: { kind: "count", rate: true, about: "stale-in-flight and stale-hard together." },
   opened: { kind: "count", rate: true, about: "Streams opened." },
   "stale-in-flight": { kind: "count", about: "Entries that the latest filter does not let through, before it took effect." },
-  "stale-hard": { kind: "count", about: "Entries that no filter which may hold lets through: any is a conformance failure." },
-  early: { kind: "count", about: "Entries before the first filter." },
+  "stale-hard": { kind: "count", forbidden: true, about: "Entries that no filter which may hold lets through: any is a conformance failure." },
+  early: { kind: "count", forbidden: true, about: "Entries before the first filter." },
   "filter-coalesced": { kind: "count", about: "Updates never observed because a later one took effect." },
   lost: { kind: "count", about: "Entries missing by sequence, where the filter lets everything through." },
   "lost-relative": { kind: "count", about: "Entries that another stream with the same filter received and this one did not." },
-  duplicated: { kind: "count", about: "Entries whose sequence came before on the stream." },
-  reordered: { kind: "count", about: "Entries that came after one with a greater sequence." },
-  violations: { kind: "count", about: "Messages or entries that break the contract's shape." },
+  duplicated: { kind: "count", forbidden: true, about: "Entries whose sequence came before on the stream." },
+  reordered: { kind: "count", forbidden: true, about: "Entries that came after one with a greater sequence." },
+  violations: { kind: "count", forbidden: true, about: "Messages or entries that break the contract's shape." },
   timeouts: { kind: "count", about: "Updates that did not apply within the bound." },
   unfinished: { kind: "count", about: "Updates still within their bound when the run ended: counted nowhere else." },
   stalls: { kind: "count", about: "Gaps between entries longer than the workload's stall limit." },
@@ -58,6 +60,8 @@ export const metrics = {
   dropped: { kind: "count", about: "Arrivals given up because the queue behind the cap was full." },
   rejected: { kind: "count", about: "Streams that the server refused or ended with an error." },
   disconnected: { kind: "count", about: "Streams that ended without a word: the connection was lost." },
+  "ended-early": { kind: "count", about: "Streams that the server ended as if all were well, though nothing asked for it." },
+  silent: { kind: "count", about: "Streams on which nothing came any more although others with the same filter were sent entries." },
   "negative-lag": { kind: "count", about: "Entries that arrived before their own time: the clocks differ; counted as 0." },
 
   fairness: { kind: "value", about: "Jain's index over the rates of streams that do the same: 1 when all get alike." },
@@ -86,6 +90,12 @@ export const countMetrics = metricNames.filter((name): name is CountMetric => me
 export function isMetric(name: string): name is MetricName {
   return Object.hasOwn(metrics, name);
 }
+
+/** What is counted of a server and can only be its fault. */
+export const forbiddenMetrics = countMetrics.filter((name) => {
+  const metric: Metric = metrics[name];
+  return metric.forbidden === true;
+});
 
 /** Whether the metric is counted in windows. */
 export function hasRate(name: MetricName): boolean {

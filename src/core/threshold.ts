@@ -1,6 +1,7 @@
 import { HarnessError, type HarnessErrorCode } from "./errors.js";
-import { hasRate, isMetric, type MetricName, metricNames, metrics } from "./metric.js";
+import { forbiddenMetrics, hasRate, isMetric, type MetricName, metricNames, metrics } from "./metric.js";
 import { didYouMean } from "./suggest.js";
+import { stopsReading, type Workload } from "./workload.js";
 
 /** Which figure of a metric is meant. */
 export type Statistic = { readonly kind: "quantile"; readonly q: number } | { readonly kind: "min" | "max" | "mean" | "count" | "rate" | "value" };
@@ -106,6 +107,46 @@ export function parseThresholds(texts: readonly string[], place: string, code: H
     }
     return threshold;
   });
+}
+
+/** Measured of a counter that stays at zero whatever happens. */
+export const notCounted = "not counted";
+
+/** What a workload is judged by although nobody asked: what a server that keeps its contract never does, and streams that last. */
+const unasked: readonly string[] = [
+  ...forbiddenMetrics.map((metric) => `${metric} == 0`),
+  "lost == 0 allow-empty",
+  "rejected == 0",
+  "disconnected == 0",
+  "ended-early == 0",
+  "silent == 0 allow-empty",
+];
+
+/**
+ * All that a workload is judged by: the thresholds given; of its own those on metrics that the given ones leave alone; and that what its server
+ * sends is right and its streams last, unless one of those speaks of it. `rejected >= 0` allows what would be held against the server.
+ * @param given as `parseThreshold` reads them; what it cannot read is left in, for it to refuse.
+ * @param uncounted metrics of which whoever performs the workload counts nothing.
+ */
+export function judgedBy(
+  { thresholds, groups }: Pick<Workload, "thresholds" | "groups">,
+  given: readonly string[] = [],
+  uncounted: readonly MetricName[] = [],
+): string[] {
+  const own = [...given, ...without(thresholds, given)];
+  // A reader that stops may be ended for it.
+  const excused: readonly MetricName[] = stopsReading(groups) ? ["rejected", ...uncounted] : uncounted;
+  return [...own, ...without(unasked, own).filter((text) => !excused.some((metric) => text.startsWith(`${metric} `)))];
+}
+
+/** Thresholds on metrics that no other speaks of. */
+function without(texts: readonly string[], others: readonly string[]): string[] {
+  const metricOf = (text: string): string | undefined => {
+    const threshold = parseThreshold(text);
+    return "problem" in threshold ? undefined : threshold.metric;
+  };
+  const spoken = new Set(others.map(metricOf));
+  return texts.filter((text) => !spoken.has(metricOf(text)));
 }
 
 /** Whether `measured OP limit` holds. */

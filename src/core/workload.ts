@@ -89,3 +89,8 @@ export interface Workload {
   readonly flood?: Flood | undefined;
   readonly thresholds: readonly string[];
 }
+
+/** Whether a step makes readers stop, so that the peer's flow control fills. */
+export function stopsReading(groups: readonly StreamGroup[]): boolean {
+  return groups.some((group) => [...group.begin, ...group.each, ...group.finish].some(({ kind }) => kind === "pause"));
+}

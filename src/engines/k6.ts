@@ -58,7 +58,7 @@ export function createK6Engine(options: K6EngineOptions): Engine {
 
 /** Virtual users cannot compare what they receive, and k6 does not tell the size of a gRPC message. */
 function k6Uncounted(targets: readonly Target[]): CountMetric[] {
-  return ["lost-relative", ...(targets.some(({ transport }) => transport === "grpc") ? (["bytes"] as const) : [])];
+  return ["lost-relative", "silent", ...(targets.some(({ transport }) => transport === "grpc") ? (["bytes"] as const) : [])];
 }
 
 /** Writes the script and the types that a plan needs into a folder. @returns the plan, whose files are relative to the script. */

@@ -107,6 +107,8 @@ export function engineRecord(engine: Pick<Engine, "name" | "remarks" | "uncounte
       loopUtilisation: 0,
       utilisations: [],
       longestStallMicros: 0,
+      overflowed: 0,
+      silenceWatched: false,
       errors: Object.fromEntries(book.errors),
       remarks: outcome.remarks,
       measuredMicros: outcome.measuredMicros,

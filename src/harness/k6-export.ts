@@ -4,6 +4,7 @@ import { performance } from "node:perf_hooks";
 import { HarnessError } from "../core/errors.js";
 import type { CountMetric } from "../core/metric.js";
 import type { Report } from "../core/report.js";
+import { judgedBy } from "../core/threshold.js";
 import type { Workload } from "../core/workload.js";
 import { createK6Engine, writeK6Run } from "../engines/k6.js";
 import { oldestK6 } from "../engines/k6-binary.js";
@@ -65,7 +66,7 @@ export async function exportK6(options: K6ExportOptions): Promise<string[]> {
       seed: 0,
       ...(options.durationSeconds === undefined ? {} : { durationSeconds: options.durationSeconds }),
       ...(options.streams === undefined ? {} : { streams: options.streams }),
-      ...(options.thresholds === undefined ? {} : { thresholds: options.thresholds }),
+      thresholds: judgedBy(workload, options.thresholds, engine.uncounted(targets)),
     });
     const plan = await writeK6Run({ ...task, onPoint: () => undefined }, folder);
     // Headers may hold secrets.

@@ -5,6 +5,7 @@ import { HarnessError } from "../core/errors.js";
 import { prepareAutocannon } from "../engines/autocannon.js";
 import type { Engine } from "../engines/engine.js";
 import type { Report, RunEvent, WorkloadRecord } from "../core/report.js";
+import { judgedBy } from "../core/threshold.js";
 import type { Workload } from "../core/workload.js";
 import { checkComparable, checkSound, compareWithBaseline } from "../load/compare.js";
 import { workloadHash } from "../load/record.js";
@@ -131,7 +132,10 @@ export async function runWorkload(options: LoadOptions): Promise<Report> {
 
 /** Performs one workload on open surroundings. */
 export async function performWorkload(surroundings: Surroundings, options: WorkloadOptions): Promise<WorkloadRecord> {
-  const run = await loadOptionsFor(surroundings, options);
+  const run = await loadOptionsFor(surroundings, {
+    ...options,
+    thresholds: judgedBy(options.workload, options.thresholds, options.engine?.uncounted(Object.values(surroundings.targets))),
+  });
   return options.engine === undefined ? runLoad(run) : runOnEngine(options.engine, run);
 }
 

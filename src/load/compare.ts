@@ -1,6 +1,6 @@
 import { HarnessError } from "../core/errors.js";
 import { beyondMicros, type Histogram, highestMicros } from "../core/histogram.js";
-import type { CountMetric, TimeMetric } from "../core/metric.js";
+import { type CountMetric, forbiddenMetrics, type TimeMetric } from "../core/metric.js";
 import { formatMicros, formatNumber } from "../core/quantity.js";
 import type { BaselineRecord, EnvironmentRecord, RatioRecord, Report, WorkloadRecord } from "../core/report.js";
 import { type Interval, medianOf, ratioOfDraws, ratioOfRuns } from "./bootstrap.js";
@@ -183,20 +183,11 @@ function scale({ unit }: Compared, figure: number): number {
 }
 
 /** What the contract forbids, and what ought not to be. */
-const counted = [
-  ["violations", true],
-  ["stale-hard", true],
-  ["duplicated", true],
-  ["reordered", true],
-  ["lost", false],
-  ["timeouts", false],
-  ["rejected", false],
-  ["disconnected", false],
-] as const satisfies readonly (readonly [CountMetric, boolean])[];
+const counted: readonly CountMetric[] = [...forbiddenMetrics, "lost", "timeouts", "rejected", "disconnected", "ended-early"];
 
 /** Whether a figure counts what a server that keeps its contract never does. */
 export function isForbidden(of: string): boolean {
-  return counted.some(([metric, forbidden]) => metric === of && forbidden);
+  return (forbiddenMetrics as readonly string[]).includes(of);
 }
 
 /**
@@ -224,12 +215,12 @@ function comparedIn(records: readonly WorkloadRecord[]): Compared[] {
     draw: (record) => windowDrawer(record, metric),
   }));
   const counts = counted
-    .filter(([metric]) => records.some((record) => (record.counters[metric] ?? 0) > 0))
-    .map(([metric, forbidden]): Compared => ({
+    .filter((metric) => records.some((record) => (record.counters[metric] ?? 0) > 0))
+    .map((metric): Compared => ({
       of: metric,
       unit: "count",
       better: "less",
-      ...(forbidden ? { forbidden } : {}),
+      ...(isForbidden(metric) ? { forbidden: true } : {}),
       figure: (record) => record.counters[metric] ?? Number.NaN,
       draw: (record) => countDrawer(record.counters[metric] ?? Number.NaN),
     }));

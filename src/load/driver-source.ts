@@ -1,13 +1,14 @@
 import type { Clock } from "../core/clock.js";
 import { type Message, transportName } from "../core/contract.js";
+import { formatNumber } from "../core/quantity.js";
 import type { Driver, FloodOptions, MessageBytes, MonitorStream, StreamEnd, StreamEvent } from "../core/stream.js";
 import type { Target } from "../core/target.js";
-import type { FilterReference, Workload } from "../core/workload.js";
+import { type FilterReference, stopsReading, type Workload } from "../core/workload.js";
 import { type ByteScan, createByteScan } from "./byte-scan.js";
 import { chooseReader, type ReaderChoice } from "./choose-reader.js";
 import { filterResolver, type PreparedFilter, referencesOf } from "./filters.js";
 import { createReadingWindow } from "./reading-window.js";
-import { crossCheckEvery, crossChecksPerSecond, ScannedStream, ScannedTarget } from "./scanned-entries.js";
+import { crossCheckEvery, ScannedStream, ScannedTarget, wholeChecksPerSecond } from "./scanned-entries.js";
 import { ConnectionPool } from "./stream-pool.js";
 import { DriverStream, sendAll } from "./driver-stream.js";
 import type { LoadStream, LoadStreamRequest, StreamSource } from "./stream-source.js";
@@ -32,7 +33,7 @@ const readBufferBytes = 512 * 1024;
 /** Streams on drivers. Where a driver can be flooded entries are read in the read buffer; elsewhere every message is an object. */
 export function createDriverSource(options: DriverSourceOptions): StreamSource {
   const scan = createByteScan(readBufferBytes);
-  const isNarrow = pauses(options.workload);
+  const isNarrow = stopsReading(options.workload.groups);
   const flood: FloodOptions = {
     windowBytes: isNarrow ? narrowWindowBytes : floodWindowBytes,
     connectionWindowBytes: isNarrow ? () => narrowWindowBytes : createReadingWindow(),
@@ -148,7 +149,7 @@ function readingRemarks(target: Target, choice: ReaderChoice, scanned: ScannedTa
     return [`Entries over ${where} were decoded whole, because ${choice.why}: peak rates are lower.`];
   }
   const remarks = [
-    `Sequence, filter and time of every entry over ${where} were verified where they lay; the shape of one in ${crossCheckEvery}, at most ${crossChecksPerSecond} a second in each worker.`,
+    `Sequence, filter and time of every entry over ${where} were verified where they lay; the shape of ${formatNumber(wholeChecksPerSecond)} a second in each worker, and of one in ${crossCheckEvery} of the others.`,
   ];
   if (scanned.distrust !== undefined) {
     remarks.push(`Reading entries over ${where} in place was given up, because it and decoding whole disagreed: ${scanned.distrust}.`);
@@ -196,10 +197,6 @@ class Answering {
     this.answer(this.#waiting);
     this.#waiting = [];
   }
-}
-
-function pauses(workload: Workload): boolean {
-  return workload.groups.some((group) => [...group.begin, ...group.each, ...group.finish].some((step) => step.kind === "pause"));
 }
 
 /** One line for the errors of a report. */

@@ -48,7 +48,7 @@ function phaseRecord(windows: readonly MeasuredWindow[], probed: ProbedPhase | u
     seconds: round(seconds),
     receivedPerSecond: seconds === 0 ? 0 : round(counted("received") / seconds),
     lost: counted("lost"),
-    ended: counted("rejected") + counted("disconnected"),
+    ended: counted("rejected") + counted("disconnected") + counted("ended-early"),
     ...p99("applyP99Us", timed("filter-apply")),
     ...p99("deliveryLagP99Us", timed("delivery-lag")),
     accepted: countIn(probed?.accepted),

@@ -31,7 +31,7 @@ export interface GroupRunOptions {
   readonly boundsOf: (target: number) => { readonly applyMs: number; readonly endMs: number };
   readonly resolverOf: (target: number) => (reference: FilterReference) => PreparedFilter;
   readonly produce: ((reference: FilterReference, count: number) => Promise<void>) | undefined;
-  readonly onUnplannedEnd: (end: StreamEnd) => void;
+  readonly onUnplannedEnd: (end: StreamEnd, target: number) => void;
 }
 
 /** Streams that are opened at the same time while a group is prepared. */
@@ -67,6 +67,11 @@ export class GroupRun {
   /** Entries that each lasting stream received so far. */
   get received(): readonly number[] {
     return this.#actors.map((actor) => actor.received);
+  }
+
+  /** Its lasting streams on one target. */
+  streamsOn(target: number): StreamActor[] {
+    return this.#actors.filter((actor) => actor.target === target);
   }
 
   /** Updates under way and arrivals that wait. */
@@ -335,7 +340,7 @@ export class GroupRun {
       throw thrown;
     }
     this.#options.meter.counts.disconnected++;
-    this.#options.onUnplannedEnd({ kind: "lost", native: "no connection", cause: thrown.message });
+    this.#options.onUnplannedEnd({ kind: "lost", native: "no connection", cause: thrown.message }, this.#options.targets[0] ?? 0);
   }
 
   /** Workers that the arrivals are dealt out to: one without a stream could perform none. */
@@ -379,7 +384,7 @@ export class GroupRun {
         resolve: resolverOf(target),
         stop,
         produce,
-        onUnplannedEnd,
+        onUnplannedEnd: (end) => onUnplannedEnd(end, target),
       };
       this.#optionsOf.set(target, options);
     }

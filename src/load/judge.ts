@@ -2,7 +2,7 @@ import { beyondMicros, type Histogram, histogramOf } from "../core/histogram.js"
 import { metrics, type TimeMetric } from "../core/metric.js";
 import { formatMicros, formatNumber } from "../core/quantity.js";
 import type { GeneratorVerdict, ThresholdRecord, WorkloadRecord } from "../core/report.js";
-import { holds, type Threshold } from "../core/threshold.js";
+import { holds, notCounted, type Threshold } from "../core/threshold.js";
 import { histogramFromRecord } from "./histogram-record.js";
 import type { MeasuredWindow, Measurement } from "./measurement.js";
 
@@ -23,6 +23,8 @@ export interface GeneratorHealth {
   readonly dropped: number;
   /** p99 of loop-delay in microseconds; NaN where it was not watched. */
   readonly loopDelayP99Micros: number;
+  /** Of workers with streams that were ended as readers too slow: how many, and how long the worker's loop stood still at most. */
+  readonly overflows: readonly { readonly streams: number; readonly longestStallMicros: number }[];
 }
 
 /** Greatest p99 of schedule-lag where no threshold sets a scale, in microseconds. */
@@ -30,6 +32,8 @@ const scheduleLagLimitMicros = 1000;
 const loopUtilisationLimit = 0.8;
 /** A loop that is this late one time of a hundred does not get its processor: it reads late, and answers late what the target asks. */
 const loopDelayLimitMicros = 200_000;
+/** A reader that stands still for longer may be ended as too slow by a server that keeps little for it. */
+const readerStallMicros = 50_000;
 
 /** Whether the numbers can be believed; not a judgement of the target. */
 export function judgeGenerator(health: GeneratorHealth, thresholds: readonly Threshold[], measurement: Measurement): GeneratorVerdict {
@@ -51,6 +55,13 @@ export function judgeGenerator(health: GeneratorHealth, thresholds: readonly Thr
     reasons.push(
       `The event loop was ${formatMicros(health.loopDelayP99Micros)} late at p99, more than ${formatMicros(loopDelayLimitMicros)}: the generator did not get its processor, and latencies are its own.`,
     );
+  }
+  for (const { streams, longestStallMicros } of health.overflows) {
+    if (longestStallMicros > readerStallMicros) {
+      reasons.push(
+        `${formatNumber(streams)} ${streams === 1 ? "stream was" : "streams were"} ended as readers too slow, in a worker whose event loop stood still for up to ${formatMicros(longestStallMicros)}: it may have been.`,
+      );
+    }
   }
   if (health.dropped > 0) {
     reasons.push(`${formatNumber(health.dropped)} arrivals were dropped because too many waited: the offered load was not offered.`);
@@ -83,7 +94,7 @@ function judge(threshold: Threshold, measurement: Measurement, baseline: Workloa
   const { text } = threshold;
   const samples = samplesOf(threshold, measurement);
   if (samples === 0) {
-    const why = isUncounted(threshold, measurement) ? "not counted, see the remarks" : "no samples";
+    const why = isUncounted(threshold, measurement) ? notCounted : "no samples";
     return threshold.allowEmpty ? { text, status: "passed", measured: why } : { text, status: "no-samples", measured: why };
   }
   const value = threshold.overSeconds === undefined ? measured(threshold, measurement) : worstStretch(threshold, measurement);

@@ -95,6 +95,21 @@ export class StreamLedger<F extends LedgerFilter> {
     return this.#latest;
   }
 
+  /** When the filter sent last was written, in microseconds. */
+  get latestWrittenMicros(): number {
+    return this.#latestWrittenMicros;
+  }
+
+  /** When entries came last, in microseconds; 0: none since the last update. */
+  get lastArrivalMicros(): number {
+    return this.#lastAtMicros;
+  }
+
+  /** The greatest sequence number received; −Infinity: none. */
+  get lastSequence(): number {
+    return this.#sequence.last;
+  }
+
   /** A filter goes out. Called before the bytes are written, so that whatever comes next is judged by it too. */
   sent(filter: F, intendedMicros: number, writtenMicros: number): void {
     const { counts } = this.#meter;

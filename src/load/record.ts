@@ -48,6 +48,7 @@ export function workloadRecord(options: RecordOptions): WorkloadRecord {
       loopUtilisations: shares.map((share) => share.loopUtilisation),
       dropped: measurement.counts.dropped,
       loopDelayP99Micros: measurement.times.get("loop-delay")?.quantile(0.99) ?? Number.NaN,
+      overflows: shares.filter(({ overflowed }) => overflowed > 0).map(({ overflowed, longestStallMicros }) => ({ streams: overflowed, longestStallMicros })),
     },
     thresholds,
     measurement,
@@ -58,7 +59,11 @@ export function workloadRecord(options: RecordOptions): WorkloadRecord {
     ...generator.reasons,
     ...(floodProblem === undefined ? [] : [`The flood was not what was asked for: ${floodProblem}.`]),
   ];
-  const uncounted = [...(options.uncounted ?? uncountedIn(workload, targets)), ...(comparesStreams(shares) ? [] : (["lost-relative"] as const))];
+  const uncounted = [
+    ...(options.uncounted ?? uncountedIn(workload, targets)),
+    ...(comparesStreams(shares) ? [] : (["lost-relative"] as const)),
+    ...(shares.some(({ silenceWatched }) => silenceWatched) ? [] : (["silent"] as const)),
+  ];
   const histograms: Record<string, HistogramRecord> = {};
   for (const name of timeMetrics) {
     const histogram = measurement.times.get(name);
@@ -237,6 +242,9 @@ function remarksOf(options: RecordOptions, measurement: Measurement): string[] {
     remarks.push(
       `lost-relative was not counted: no two streams with one filter went through the same ${blockLength} sequence numbers in one worker; more entries, more streams or fewer workers make it count.`,
     );
+  }
+  if (!shares.some(({ silenceWatched }) => silenceWatched) && options.thresholds.some(({ metric, allowEmpty }) => metric === "silent" && !allowEmpty)) {
+    remarks.push("silent was not counted: no two streams in one worker kept the same filter for as long as an update may take, or entries have no sequence.");
   }
   if (measurement.times.has("delivery-lag")) {
     remarks.push(`delivery-lag compares the target's clock with this machine's: between two machines it holds their offset too.`);

@@ -9,11 +9,15 @@ import type { Meter } from "./meter.js";
 import type { PreparedFilter } from "./filters.js";
 import { createSequenceBase, type EntryBook, WholeEntries } from "./whole-entries.js";
 
-/** Of so many entries one is decoded whole and held against what was read in place … */
+/** So many entries a second are decoded whole and held against what was read in place, which is all of them on most streams … */
+export const wholeChecksPerSecond = 3000;
+/** … and one of so many of the others … */
 export const crossCheckEvery = 64;
-/** … but no more than so many a second: each costs as much as twenty entries. */
-export const crossChecksPerSecond = 10_000;
+/** … but no more than so many a second together: each costs as much as twenty entries. */
+const crossChecksPerSecond = 10_000;
 const budgetMicros = 100_000;
+const checksInBudget = (crossChecksPerSecond * budgetMicros) / 1_000_000;
+const sampledInBudget = ((crossChecksPerSecond - wholeChecksPerSecond) * budgetMicros) / 1_000_000;
 
 /** What the streams on one target share in a thread. */
 export class ScannedTarget {
@@ -25,7 +29,7 @@ export class ScannedTarget {
   /** Undefined: every entry is decoded whole. */
   reader: EntryReader | undefined;
   /** Entries until the next cross-check. */
-  untilCheck = crossCheckEvery;
+  untilCheck = 1;
   #checksLeft = 0;
   #budgetUntilMicros = 0;
   /** Entries that were decoded whole because they held something unexpected. */
@@ -54,11 +58,11 @@ export class ScannedTarget {
 
   /** Decodes whole what was read in place. @returns whether both say the same; the first difference ends reading in place. */
   check(buffer: Buffer, start: number, end: number, atMicros: number, { ledger, meter }: EntryBook): boolean {
-    this.untilCheck = crossCheckEvery;
     if (atMicros >= this.#budgetUntilMicros) {
       this.#budgetUntilMicros = atMicros + budgetMicros;
-      this.#checksLeft = (crossChecksPerSecond * budgetMicros) / 1_000_000;
+      this.#checksLeft = checksInBudget;
     }
+    this.untilCheck = this.#checksLeft > sampledInBudget ? 1 : crossCheckEvery;
     const { reader } = this;
     if (this.#checksLeft === 0 || reader === undefined) {
       return true;

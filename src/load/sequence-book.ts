@@ -43,6 +43,11 @@ export class SequenceBook {
     this.#rules = rules;
   }
 
+  /** The greatest number taken; −Infinity: none. */
+  get last(): number {
+    return this.#last;
+  }
+
   /** One filter holds for certain from here on; `everything`: it lets everything through. */
   begin(filter: object, everything: boolean): void {
     this.#arming = this.#rules.order === "increasing" ? filter : undefined;

@@ -1,14 +1,16 @@
 import { setMaxListeners } from "node:events";
 import type { Clock } from "../core/clock.js";
 import type { TimeMetric } from "../core/metric.js";
+import type { StreamEnd } from "../core/stream.js";
 import type { Target } from "../core/target.js";
-import type { FilterReference, StreamGroup, Workload } from "../core/workload.js";
+import { type FilterReference, stopsReading, type StreamGroup, type Workload } from "../core/workload.js";
 import { endText } from "./driver-source.js";
 import { FanOut } from "./fan-out.js";
 import { GroupRun } from "./group-run.js";
 import { watchLoop } from "./loop-watch.js";
 import { Meter, type MeterRecord, type MeterWindow, windowMicros } from "./meter.js";
 import { createPace } from "./pace.js";
+import { SilenceWatch } from "./silence-watch.js";
 import type { StreamSource } from "./stream-source.js";
 
 export interface ShareOptions {
@@ -45,6 +47,10 @@ export interface ShareRecord {
   /** Each window's utilisation, by index. */
   readonly utilisations: readonly { readonly index: number; readonly utilisation: number }[];
   readonly longestStallMicros: number;
+  /** Streams that were ended as readers too slow, as their contract has it. */
+  readonly overflowed: number;
+  /** Whether there were streams with the same filter of which one could be found to be silent. */
+  readonly silenceWatched: boolean;
   /** Blocks of the sequence in which streams with the same filter were compared: what lost-relative rests on. */
   readonly comparedBlocks: number;
   readonly errors: Readonly<Record<string, number>>;
@@ -67,15 +73,16 @@ export function targetsOf(group: StreamGroup, targets: readonly Target[]): numbe
 /** Performs one worker's part of a workload: opens its streams, waits for the common start, runs, and closes everything. */
 export async function performShare(options: ShareOptions): Promise<ShareRecord> {
   const { workload, clock, source } = options;
-  const errors = new Map<string, number>();
+  const ends: UnplannedEnds = { errors: new Map(), overflowed: 0 };
   const pace = createPace(clock);
   const stop = new AbortController();
   // Each stream that waits listens.
   setMaxListeners(0, stop.signal);
   const onStop = (): void => stop.abort();
   options.stop.addEventListener("abort", onStop, { once: true });
-  const booked = workload.groups.map((group) => newGroup(options, group, { stop: stop.signal, pace, errors }));
+  const booked = workload.groups.map((group) => newGroup(options, group, { stop: stop.signal, pace, ends }));
   const groups = booked.map(({ run }) => run);
+  const watches = booked.flatMap(({ run, silence }) => silence.map((watch) => ({ watch, meter: run.meter })));
   const expiry = setInterval(() => {
     const now = clock.nowMicros();
     for (const group of groups) {
@@ -93,7 +100,7 @@ export async function performShare(options: ShareOptions): Promise<ShareRecord> 
     const endMicros = beginMicros + workload.durationMs * 1000;
     let begun = (): void => undefined;
     const measuringBegan = new Promise<void>((resolve) => (begun = resolve));
-    const measuring = measure({ options, groups, pace, stop, beginMicros, endMicros, begun });
+    const measuring = measure({ options, groups, watches, pace, stop, beginMicros, endMicros, begun });
     // Without a warm-up the first arrival is due with the measured part, which it belongs to.
     const ready = workload.warmUpMs === 0 ? measuringBegan : Promise.resolve();
     const performing = ready.then(() => Promise.all(groups.map((group) => group.perform(startMicros))));
@@ -108,8 +115,10 @@ export async function performShare(options: ShareOptions): Promise<ShareRecord> 
       loopUtilisation: measured.loopUtilisation,
       utilisations: measured.utilisations,
       longestStallMicros: measured.longestStallMicros,
+      overflowed: ends.overflowed,
+      silenceWatched: measured.silenceWatched,
       comparedBlocks,
-      errors: Object.fromEntries(errors),
+      errors: Object.fromEntries(ends.errors),
       remarks: source.remarks,
       measuredMicros: measured.measuredMicros,
       endedEarly: measured.endedEarly,
@@ -125,6 +134,7 @@ export async function performShare(options: ShareOptions): Promise<ShareRecord> 
 interface MeasureOptions {
   readonly options: ShareOptions;
   readonly groups: readonly GroupRun[];
+  readonly watches: readonly { readonly watch: SilenceWatch; readonly meter: Meter }[];
   readonly pace: ReturnType<typeof createPace>;
   readonly stop: AbortController;
   readonly beginMicros: number;
@@ -134,8 +144,8 @@ interface MeasureOptions {
 }
 
 /** Begins the meters, closes a window each second, and stops the run at its end, when asked, or when no stream is left. */
-async function measure({ options, groups, pace, stop, beginMicros, endMicros, begun }: MeasureOptions): Promise<
-  Pick<ShareRecord, "loopUtilisation" | "utilisations" | "longestStallMicros" | "measuredMicros" | "endedEarly"> & {
+async function measure({ options, groups, watches, pace, stop, beginMicros, endMicros, begun }: MeasureOptions): Promise<
+  Pick<ShareRecord, "loopUtilisation" | "utilisations" | "longestStallMicros" | "measuredMicros" | "endedEarly" | "silenceWatched"> & {
     readonly streamRates: readonly (readonly number[])[];
   }
 > {
@@ -147,6 +157,7 @@ async function measure({ options, groups, pace, stop, beginMicros, endMicros, be
     group.meter.begin(startedMicros);
   }
   begun();
+  watches.forEach(({ watch }) => watch.look(startedMicros));
   const loop = watchLoop({ clock, pace, meter: groups[0]?.meter });
   const utilisations: { index: number; utilisation: number }[] = [];
   let endedEarly = false;
@@ -155,6 +166,7 @@ async function measure({ options, groups, pace, stop, beginMicros, endMicros, be
     await coarseUntil(boundaryMicros, clock, stop.signal);
     const now = clock.nowMicros();
     const windows = groups.map((group) => group.meter.roll(now, group.backlog, index)).filter((window) => window !== undefined);
+    watches.forEach(({ watch }) => watch.look(now));
     const utilisation = loop.window();
     if (windows[0] !== undefined) {
       utilisations.push({ index: windows[0].index, utilisation });
@@ -166,6 +178,12 @@ async function measure({ options, groups, pace, stop, beginMicros, endMicros, be
     }
   }
   const measuredMicros = clock.nowMicros() - startedMicros;
+  let silenceWatched = false;
+  for (const { watch, meter } of watches) {
+    const silent = watch.silent(clock.nowMicros());
+    meter.counts.silent += silent ?? 0;
+    silenceWatched ||= silent !== undefined;
+  }
   for (const group of groups) {
     group.meter.end();
   }
@@ -174,20 +192,34 @@ async function measure({ options, groups, pace, stop, beginMicros, endMicros, be
   );
   const health = loop.close();
   stop.abort();
-  return { ...health, utilisations, measuredMicros, endedEarly, streamRates };
+  return { ...health, utilisations, measuredMicros, endedEarly, silenceWatched, streamRates };
+}
+
+/** How streams ended that nothing asked to end, and how many of each; and those that were ended as readers too slow. */
+interface UnplannedEnds {
+  readonly errors: Map<string, number>;
+  overflowed: number;
+}
+
+/** gRPC's RESOURCE_EXHAUSTED, WebSocket's 1008 and 1013. */
+const overflowCodes: readonly number[] = [8, 1008, 1013];
+
+function isOverflow(end: StreamEnd): boolean {
+  return end.kind === "rejected" && overflowCodes.includes(end.code);
 }
 
 function newGroup(
   options: ShareOptions,
   group: StreamGroup,
-  shared: { readonly stop: AbortSignal; readonly pace: ReturnType<typeof createPace>; readonly errors: Map<string, number> },
-): { readonly run: GroupRun; readonly closeBooks: () => number } {
+  shared: { readonly stop: AbortSignal; readonly pace: ReturnType<typeof createPace>; readonly ends: UnplannedEnds },
+): { readonly run: GroupRun; readonly silence: readonly SilenceWatch[]; readonly closeBooks: () => number } {
   const { workload, targets, shard, seed, source, clock, windowed, produce } = options;
   const contractOf = (target: number) => (targets[target] as Target).contract;
   const applyMsOf = (target: number): number => workload.applyWithinMs ?? contractOf(target).bounds.applyMs;
-  const { errors } = shared;
+  const { ends } = shared;
   const meter = new Meter(windowed);
-  const fanOuts = comparesStreams(group, shard) ? targetsOf(group, targets).map((target) => [target, new FanOut(meter)] as const) : [];
+  const compared = comparesStreams(group, shard) ? targetsOf(group, targets) : [];
+  const fanOuts = compared.map((target) => [target, new FanOut(meter)] as const);
   const run = new GroupRun({
     group,
     targets: targetsOf(group, targets),
@@ -215,13 +247,19 @@ function newGroup(
     boundsOf: (target) => ({ applyMs: applyMsOf(target), endMs: contractOf(target).bounds.endMs }),
     resolverOf: (target) => source.prepare(target),
     produce,
-    onUnplannedEnd: (end) => {
+    onUnplannedEnd: (end, target) => {
+      const { errors } = ends;
       const text = endText(end);
       const key = errors.has(text) || errors.size < errorTextLimit ? text : "other";
       errors.set(key, (errors.get(key) ?? 0) + 1);
+      if (contractOf(target).semantics.overflow === "end" && isOverflow(end)) {
+        ends.overflowed++;
+      }
     },
   });
-  return { run, closeBooks: () => fanOuts.reduce((sum, [, fanOut]) => sum + fanOut.finish(), 0) };
+  // A reader that stops is silent by itself.
+  const silence = stopsReading([group]) ? [] : compared.map((target) => new SilenceWatch(run.streamsOn(target), applyMsOf(target) * 1000));
+  return { run, silence, closeBooks: () => fanOuts.reduce((sum, [, fanOut]) => sum + fanOut.finish(), 0) };
 }
 
 /** Whether several of the group's streams are this worker's and hold one filter from begin to end, so that they should receive the same. */

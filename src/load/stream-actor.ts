@@ -58,6 +58,10 @@ export class StreamActor implements LedgerListener {
     this.ledger = this.#newLedger();
   }
 
+  get target(): number {
+    return this.#options.target;
+  }
+
   get received(): number {
     return this.#receivedBefore + this.ledger.received;
   }
@@ -280,6 +284,8 @@ export class StreamActor implements LedgerListener {
       counts.rejected++;
     } else if (end.kind === "lost") {
       counts.disconnected++;
+    } else {
+      counts["ended-early"]++;
     }
     this.#options.onUnplannedEnd(end);
   }

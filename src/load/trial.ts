@@ -1,3 +1,4 @@
+import type { CountMetric } from "../core/metric.js";
 import { expectedArrivals } from "../core/schedule.js";
 import { formatMicros, formatNumber } from "../core/quantity.js";
 import type { CapacityTrial, WorkloadRecord } from "../core/report.js";
@@ -16,6 +17,16 @@ export interface CapacityObjective {
   /** Samples that a trial needs; default 100/(1 − quantile). */
   readonly samples?: number;
 }
+
+/** What is wrong at any load. */
+const wrongs = {
+  "stale-hard": "stale entries after the new filter took effect",
+  early: "entries before the first filter",
+  lost: "entries lost",
+  duplicated: "entries that came twice",
+  reordered: "entries out of order",
+  violations: "messages that break the contract's shape",
+} as const satisfies Partial<Record<CountMetric, string>>;
 
 /** Least share of what was offered that must be achieved. */
 const achievedShare = 0.99;
@@ -62,10 +73,12 @@ export function judgeTrial(record: WorkloadRecord, load: number, objective: Capa
     { errorShare = 0 }: CapacityObjective,
     measured: { readonly figure: number; readonly achieved: number },
   ): string | undefined {
-    const failed = (counters["rejected"] ?? 0) + (counters["disconnected"] ?? 0);
+    const failed = (counters["rejected"] ?? 0) + (counters["disconnected"] ?? 0) + (counters["ended-early"] ?? 0);
     const opened = Math.max(1, counters["opened"] ?? 0);
-    if ((counters["stale-hard"] ?? 0) > 0) {
-      return `${formatNumber(counters["stale-hard"] ?? 0)} stale entries after the new filter took effect`;
+    for (const [name, what] of Object.entries(wrongs)) {
+      if ((counters[name] ?? 0) > 0) {
+        return `${formatNumber(counters[name] ?? 0)} ${what}`;
+      }
     }
     if (failed / opened > errorShare) {
       return `${formatNumber(failed)} of ${formatNumber(opened)} streams failed`;

@@ -1,3 +1,4 @@
+import { notCounted } from "../core/threshold.js";
 import type { HistogramRecord, RunEvent, ThresholdRecord, WorkloadRecord } from "../core/report.js";
 import { floodRows } from "./flood-rows.js";
 import { columnsOf, oneLine, padEnd, padStart, truncate, wrap } from "./plain-text.js";
@@ -130,10 +131,20 @@ function thresholdLines(workload: WorkloadRecord, page: Page): string[] {
   if (workload.thresholds.length === 0) {
     return [];
   }
-  const textColumns = Math.min(page.columns - 32, Math.max(...workload.thresholds.map(({ text }) => columnsOf(oneLine(text)))));
+  // What is not there need not take a line each.
+  const absent = workload.thresholds.filter((threshold) => isAbsence(threshold) && threshold.measured === "0");
+  const uncounted = workload.thresholds.filter((threshold) => isAbsence(threshold) && threshold.measured === notCounted);
+  const shown = workload.thresholds.filter((threshold) => !absent.includes(threshold) && !uncounted.includes(threshold));
+  const folded = (sign: string, title: string, some: readonly ThresholdRecord[]): string[] =>
+    some.length === 0
+      ? []
+      : wrap(`${title}: ${some.map(({ text }) => text.split(" ")[0]).join(", ")}`, page.columns - 4).map((line, i) => `  ${i === 0 ? sign : " "} ${line}`);
+  const textColumns = Math.min(page.columns - 32, Math.max(0, ...shown.map(({ text }) => columnsOf(oneLine(text)))));
   return [
     palette.faint("  thresholds"),
-    ...workload.thresholds.flatMap((threshold) => {
+    ...folded(palette.good("✓"), "none", absent),
+    ...folded(palette.faint("·"), "not counted", uncounted),
+    ...shown.flatMap((threshold) => {
       const { sign, paint } = thresholdSign(threshold, page);
       const text = oneLine(threshold.text);
       const beside = `${padEnd(text, textColumns)}  ${marginText(threshold)}`;
@@ -145,6 +156,11 @@ function thresholdLines(workload: WorkloadRecord, page: Page): string[] {
       return lines.map((line, index) => `  ${index === 0 ? paint(sign) : " "} ${line}`);
     }),
   ];
+}
+
+/** `stale-hard == 0` held, or had nothing to be counted by and allows that. */
+function isAbsence({ text, status }: ThresholdRecord): boolean {
+  return status === "passed" && /^[a-z-]+ == 0(?: allow-empty)?$/.test(text);
 }
 
 function thresholdSign({ status }: ThresholdRecord, { palette }: Page): { readonly sign: string; readonly paint: (text: string) => string } {

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import t from "tap";
 import { metricNames } from "../../src/core/metric.js";
-import { holds, operators, parseThreshold, parseThresholds, statisticText } from "../../src/core/threshold.js";
+import type { StreamGroup } from "../../src/core/workload.js";
+import { holds, judgedBy, operators, parseThreshold, parseThresholds, statisticText } from "../../src/core/threshold.js";
 
 function problemOf(text: string): string {
   const parsed = parseThreshold(text);
@@ -125,5 +126,26 @@ t.test("each operator compares as it reads", (t) => {
   t.equal(statisticText({ kind: "quantile", q: 0.999 }), "p99.9");
   t.equal(statisticText({ kind: "value" }), "");
   t.equal(statisticText({ kind: "rate" }), "rate");
+  t.end();
+});
+
+t.test("a workload is judged by what is given, by its own on other metrics, and by what the contract forbids", (t) => {
+  const thresholds = ["filter-apply p99 < 500ms", "timeouts == 0", "stale-hard == 0 abort-on-fail"];
+  const group = { begin: [{ kind: "send", filters: ["$broad"], times: 1 }], each: [], finish: [] } as unknown as StreamGroup;
+  const facts = ["early", "duplicated", "reordered", "violations"].map((metric) => `${metric} == 0`);
+  const lasting = ["lost == 0 allow-empty", "rejected == 0", "disconnected == 0", "ended-early == 0", "silent == 0 allow-empty"];
+  t.same(judgedBy({ thresholds, groups: [group] }), [...thresholds, ...facts, ...lasting]);
+  const given = ["filter-apply p50 < 5ms", "rejected >= 0"];
+  t.same(judgedBy({ thresholds, groups: [group] }, given), [...given, ...thresholds.slice(1), ...facts, ...lasting.filter((text) => text !== "rejected == 0")]);
+  const pausing = { ...group, each: [{ kind: "pause" }] } as unknown as StreamGroup;
+  t.notOk(judgedBy({ thresholds, groups: [pausing] }).includes("rejected == 0"), "a reader that stops may be ended");
+  t.notOk(
+    judgedBy({ thresholds, groups: [group] }, [], ["silent"]).some((text) => text.startsWith("silent")),
+    "and what nobody counts",
+  );
+  t.same(judgedBy({ thresholds, groups: [group] }, ["no-such-metric"])[0], "no-such-metric", "what cannot be read is left to be refused");
+  for (const text of judgedBy({ thresholds: [], groups: [group] })) {
+    t.notOk("problem" in parseThreshold(text));
+  }
   t.end();
 });

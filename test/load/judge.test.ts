@@ -123,7 +123,7 @@ t.test("against a baseline the ratio counts, and without one nothing can be said
 });
 
 t.test("the generator is valid only when it kept its schedule, had time left, and dropped nothing", (t) => {
-  const healthy = { scheduleLagP99Micros: 400, loopUtilisations: [0.3, 0.5], dropped: 0, loopDelayP99Micros: 2000 };
+  const healthy = { scheduleLagP99Micros: 400, loopUtilisations: [0.3, 0.5], dropped: 0, loopDelayP99Micros: 2000, overflows: [] };
   const given = measurement({ times: { "filter-apply": spread } });
   t.same(judgeGenerator(healthy, [], given), { status: "valid", reasons: [] });
   t.match(judgeGenerator({ ...healthy, scheduleLagP99Micros: 1500 }, [], given), { status: "invalid", reasons: [/late at p99/] });
@@ -136,6 +136,9 @@ t.test("the generator is valid only when it kept its schedule, had time left, an
   t.match(judgeGenerator({ ...healthy, loopUtilisations: [0.3, 0.93] }, [], given), { reasons: [/worker 2 was 93 % busy/] });
   t.match(judgeGenerator({ ...healthy, loopDelayP99Micros: 355_000 }, [], given), { reasons: [/355 ?ms late at p99/] });
   t.equal(judgeGenerator({ ...healthy, loopDelayP99Micros: 40_000 }, [], given).status, "valid", "a machine that is a little busy");
+  const ended = (longestStallMicros: number) => judgeGenerator({ ...healthy, overflows: [{ streams: 2, longestStallMicros }] }, [], given);
+  t.match(ended(180_000), { status: "invalid", reasons: [/^2 streams were ended as readers too slow, .* stood still for up to 180 ?ms/] });
+  t.equal(ended(20_000).status, "valid", "a reader that read all the time was not too slow");
   t.match(judgeGenerator({ ...healthy, dropped: 12 }, [], given), { reasons: [/12 arrivals were dropped/] });
   t.match(judgeGenerator(healthy, parseThresholds(["filter-apply p99.99 < 1s"], "test"), given), {
     reasons: [/rests on 1,000 samples, fewer than the 10,000/],

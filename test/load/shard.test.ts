@@ -75,6 +75,8 @@ function madeUpShare(seed: number): ShareRecord {
     loopUtilisation: random(),
     utilisations: [0, 1, 2].map((index) => ({ index, utilisation: random() })),
     longestStallMicros: 0,
+    overflowed: 0,
+    silenceWatched: false,
     errors: random() < 0.5 ? { "14: gone": 1 } : {},
     remarks: ["read in place"],
     measuredMicros: 3_000_000,

@@ -86,6 +86,18 @@ t.test("a load report has latencies, rates, thresholds with margins and the gene
   t.end();
 });
 
+t.test("what a load never did takes one line, what was not counted is not among it", (t) => {
+  const report = reportsByName.load();
+  const thresholds = [
+    ...["stale-hard", "early", "violations"].map((metric) => ({ text: `${metric} == 0`, status: "passed", measured: "0" }) as const),
+    { text: "duplicated == 0", status: "failed", measured: "3" } as const,
+    { text: "lost == 0 allow-empty", status: "passed", measured: "not counted" } as const,
+  ];
+  const page = text.render({ ...report, workloads: report.workloads.map((one) => ({ ...one, thresholds })) }, plain);
+  t.match(page, "  ✓ none: stale-hard, early, violations\n  · not counted: lost\n  ✗ duplicated == 0  3\n");
+  t.end();
+});
+
 t.test("progress says what is not well, and nothing of what is", (t) => {
   const event = (record: ReturnType<typeof checkRecord>) => ({ kind: "check-finished", record, done: 1, total: 2 }) as const;
   t.equal(text.progress?.(event(checkRecord()), plain), "");

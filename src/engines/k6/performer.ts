@@ -325,9 +325,7 @@ export class Performer {
       this.sheet.time("half-close-to-end", now - this.endSent, now);
     } else {
       this.failed = !this.planned;
-      if (text !== undefined) {
-        this.sheet.count(kind, 1, now);
-      }
+      this.sheet.count(text === undefined ? "ended-early" : kind, 1, now);
       this.sheet.error(text ?? "ended by the server, though nothing asked for it");
     }
     this.book.finish(now);

@@ -23,6 +23,7 @@ const countNames = [
   "entries-after-half-close",
   "rejected",
   "disconnected",
+  "ended-early",
   "negative-lag",
 ] as const;
 type CountName = (typeof countNames)[number];
