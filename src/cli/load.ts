@@ -8,6 +8,7 @@ import { connectionOptions, readConnection } from "./connection.js";
 import { k6Option } from "./k6-option.js";
 import type { OptionSpecs } from "./options.js";
 import { createOutput } from "./output.js";
+import { ownServer } from "./own-server.js";
 import { reportingRun } from "./reporting-run.js";
 import { readShard } from "./shard-option.js";
 import { readStartTime } from "./start-time.js";
@@ -30,6 +31,8 @@ const options = {
     about: "Open the streams, and begin at this time: 2030-01-31T12:00:00Z, or +30s from now; the same for all shards",
   },
   "flood-elsewhere": { kind: "flag", group, about: "The workload's flood may go to another host than the target's" },
+  calibrate: { kind: "flag", group, about: "Perform it on a server that comes with halfclose first, for 5 s: what machine and generator take by themselves" },
+  workers: { kind: "whole", least: 1, most: 256, group, value: "N", about: "Worker threads; default: one less than the machine has cores" },
   baseline: { kind: "text", group, value: "FILE", about: "results.json of an earlier run to compare with; thresholds may say `vs baseline`" },
   seed: { kind: "whole", least: 0, most: 2 ** 32 - 1, group, about: "Seed of all schedules; default: a new one, which the report names, or 1 of shards" },
   "target-name": { kind: "text", group, value: "NAME", about: "What the report calls the target" },
@@ -76,6 +79,8 @@ async function performLoad(invocation: Invocation<typeof options>): Promise<numb
       durationSeconds: given.duration === undefined ? undefined : given.duration / 1000,
       streams: given.streams,
       thresholds: given.threshold.length === 0 ? undefined : given.threshold,
+      calibrate: given.calibrate === true ? ownServer() : undefined,
+      workers: given.workers,
       baseline: baseline === undefined ? undefined : { name: given.baseline ?? "", report: baseline },
       engine: engineNamed(given.engine ?? "native", { k6: given.k6, environment: console.environment }),
       floodElsewhere: given["flood-elsewhere"],

@@ -167,6 +167,8 @@ export interface WorkloadRecord {
   readonly flood?: FloodRecord;
   /** What it was compared with, if anything. */
   readonly baseline?: BaselineRecord;
+  /** Latencies under the same load of a server that is known to be right: the part of this machine and the generator. */
+  readonly calibration?: Pick<WorkloadRecord, "histograms">;
 }
 
 /** One part of a workload that several machines performed. */

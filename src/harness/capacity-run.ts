@@ -8,7 +8,7 @@ import { runCapacity, type RunCapacityOptions } from "../load/run-capacity.js";
 import { loadWorkload } from "../load/shipped-workloads.js";
 import type { CapacityObjective } from "../load/trial.js";
 import { assembleReport, type ReportFrame } from "./assemble-report.js";
-import { loadOptionsFor } from "./load-run.js";
+import { loadOptionsFor } from "./perform-workload.js";
 import type { StartCommand } from "./owned-target.js";
 import { openSurroundings, type Surroundings, type SurroundingsOptions } from "./surroundings.js";
 

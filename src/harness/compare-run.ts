@@ -2,7 +2,7 @@ import { defaultContract } from "../contract/load-contract.js";
 import type { WorkloadRecord } from "../core/report.js";
 import { type Comparison, runCompare } from "../load/run-compare.js";
 import { loadWorkload } from "../load/shipped-workloads.js";
-import { loadOptionsFor } from "./load-run.js";
+import { loadOptionsFor } from "./perform-workload.js";
 import { openSurroundings, type Surroundings, type SurroundingsOptions } from "./surroundings.js";
 
 /** What an interleaved comparison needs to know. */

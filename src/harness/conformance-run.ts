@@ -16,7 +16,7 @@ import { HarnessError, type HarnessErrorCode, messageOf } from "../core/errors.j
 import type { CheckRecord, Report, RunEvent, WorkloadRecord } from "../core/report.js";
 import { loadWorkload } from "../load/shipped-workloads.js";
 import { assembleReport, type ReportFrame } from "./assemble-report.js";
-import { performWorkload } from "./load-run.js";
+import { performWorkload } from "./perform-workload.js";
 import { redact } from "./redact.js";
 import { defaultSuite, loadSuite } from "./suites.js";
 import { openSurroundings, type Surroundings, type SurroundingsOptions } from "./surroundings.js";

@@ -101,7 +101,7 @@ function judge(threshold: Threshold, measurement: Measurement, baseline: Workloa
   if (value === undefined) {
     return { text, status: "no-samples" };
   }
-  const reference = threshold.against === "limit" ? undefined : baselineValue(threshold, baseline);
+  const reference = threshold.against === "limit" || baseline === undefined ? undefined : recordedValue(threshold, baseline);
   if (threshold.against === "baseline" && (reference === undefined || reference === 0 || Number.isNaN(reference))) {
     return { text, status: "inconclusive", measured: `${format(threshold, value)}, no baseline` };
   }
@@ -201,20 +201,21 @@ function figure(histogram: Histogram, { statistic }: Threshold): number {
   }
 }
 
-function baselineValue(threshold: Threshold, baseline: WorkloadRecord | undefined): number | undefined {
-  if (baseline === undefined) {
-    return undefined;
-  }
+/** What figures can be read from: a record, or some of it. */
+type Recorded = Pick<WorkloadRecord, "histograms"> & Partial<Pick<WorkloadRecord, "rates" | "counters" | "values">>;
+
+/** A threshold's figure as a record has it; undefined where it has none. */
+export function recordedValue(threshold: Threshold, record: Recorded): number | undefined {
   const { metric, statistic } = threshold;
   switch (metrics[metric].kind) {
     case "time": {
-      const record = baseline.histograms[metric];
-      return record === undefined ? undefined : figure(histogramFromRecord(record), threshold);
+      const histogram = record.histograms[metric];
+      return histogram === undefined ? undefined : figure(histogramFromRecord(histogram), threshold);
     }
     case "count":
-      return statistic.kind === "rate" ? baseline.rates[metric]?.mean : baseline.counters[metric];
+      return statistic.kind === "rate" ? record.rates?.[metric]?.mean : record.counters?.[metric];
     case "value":
-      return baseline.values?.[metric];
+      return record.values?.[metric];
   }
 }
 

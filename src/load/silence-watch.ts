@@ -12,6 +12,8 @@ export interface WatchedStream {
   };
 }
 
+/** A loop that looked at least so long ago has read since then what had come. */
+const readingMicros = 500_000;
 /** Looks that are remembered; a stream that was opened before the oldest is held against that one. */
 const rememberedLooks = 64;
 
@@ -39,10 +41,13 @@ export class SilenceWatch {
     }
   }
 
-  /** @returns how many are silent now; undefined where nothing can be told: too little time, or no sequence numbers. */
+  /** @returns how many are silent now; undefined where nothing can be told: too little time, a loop that stood still, or no sequence numbers. */
   silent(nowMicros: number): number | undefined {
     const due = this.#looks.findLast(({ atMicros }) => atMicros <= nowMicros - this.#boundMicros);
     if (due === undefined || due.greatest === -Infinity || this.#streams.length < 2) {
+      return undefined;
+    }
+    if (!this.#looks.some(({ atMicros }) => atMicros > due.atMicros && atMicros <= nowMicros - readingMicros)) {
       return undefined;
     }
     return this.#streams.filter((stream) => !stream.over && this.#isSilent(stream.ledger, due.greatest, nowMicros)).length;

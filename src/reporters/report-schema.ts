@@ -160,6 +160,11 @@ const workload = z
       .exactOptional()
       .describe("One part of a workload that several machines performed."),
     flood: flood.exactOptional().describe("What a flood of plain HTTP did to the streams beside it."),
+    calibration: z
+      .object({ histograms: byName(histogram) })
+      .readonly()
+      .exactOptional()
+      .describe("Latencies under the same load of a server that is known to be right: the part of the machine and the generator."),
     baseline: z
       .object({
         name: text,

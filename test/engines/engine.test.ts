@@ -2,7 +2,7 @@ import t from "tap";
 import type { Transport } from "../../src/core/contract.js";
 import type { WorkloadRecord } from "../../src/core/report.js";
 import { engineNamed, engineNames } from "../../src/harness/engines.js";
-import { performWorkload } from "../../src/harness/load-run.js";
+import { performWorkload } from "../../src/harness/perform-workload.js";
 import { openSurroundings } from "../../src/harness/surroundings.js";
 import { parseWorkload } from "../../src/load/workload-file.js";
 import { type ReferenceServerOptions, type ReferenceServer, startReferenceServer } from "../../src/reference/server.js";

@@ -1,6 +1,6 @@
 import t from "tap";
 import type { FloodProcess, FloodTask } from "../../src/core/flood.js";
-import { performWorkload } from "../../src/harness/load-run.js";
+import { performWorkload } from "../../src/harness/perform-workload.js";
 import { openSurroundings } from "../../src/harness/surroundings.js";
 import { floodTaskFor, prepareFloodRun } from "../../src/load/flood-run.js";
 import { createSystemClock } from "../../src/load/system-clock.js";

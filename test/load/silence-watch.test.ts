@@ -69,6 +69,21 @@ t.test("neither a log that rests, nor a stream that lags, nor the last entry of 
   t.end();
 });
 
+t.test("what came while the loop stood still was not read yet", (t) => {
+  const { all, receive } = streams(Infinity, Infinity);
+  const watch = new SilenceWatch(all, bound);
+  for (let at = 0; at <= 3; at++) {
+    receive(1 + at, at * second);
+    watch.look(at * second);
+  }
+  all[1]!.ledger.lastSequence = 3;
+  watch.look(13 * second);
+  t.equal(watch.silent(13 * second), undefined);
+  watch.look(14 * second);
+  t.equal(watch.silent(14 * second), 1, "a second later it would have been");
+  t.end();
+});
+
 t.test("without sequence numbers, or another stream, nothing can be told", (t) => {
   const alone = streams(Infinity);
   const bare = streams(Infinity, 0);
