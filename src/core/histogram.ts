@@ -120,10 +120,10 @@ export class Histogram {
     return this.max;
   }
 
-  /** How many values are certainly at or under a limit: slots that lie wholly under it. */
-  countAtOrUnder(micros: number): number {
-    let seen = 0;
-    for (let slot = 0; slot < slotCount && highestInSlot(slot) <= micros; slot++) {
+  /** How many values are certainly over a limit: slots that lie wholly over it, and the overflow. */
+  countOver(micros: number): number {
+    let seen = this.overflow;
+    for (let slot = slotCount - 1; slot >= 0 && lowestInSlot(slot) > micros; slot--) {
       seen += this.counts[slot] ?? 0;
     }
     return seen;

@@ -67,9 +67,10 @@ export function judgeGenerator(health: GeneratorHealth, thresholds: readonly Thr
     reasons.push(`${formatNumber(health.dropped)} arrivals were dropped because too many waited: the offered load was not offered.`);
   }
   for (const threshold of thresholds) {
-    const samples = metrics[threshold.metric].kind === "time" ? (measurement.times.get(threshold.metric as TimeMetric)?.total ?? 0) : undefined;
-    if (samples !== undefined && samples > 0 && samples < (threshold.minSamples ?? 0)) {
-      reasons.push(`"${threshold.text}" rests on ${formatNumber(samples)} samples, fewer than the ${formatNumber(threshold.minSamples ?? 0)} that it needs.`);
+    if (isTooFew(threshold, measurement)) {
+      reasons.push(
+        `"${threshold.text}" rests on ${formatNumber(samplesOf(threshold, measurement) ?? 0)} samples, fewer than the ${formatNumber(threshold.minSamples ?? 0)} that it needs.`,
+      );
     }
   }
   return { status: reasons.length === 0 ? "valid" : "invalid", reasons };
@@ -111,10 +112,23 @@ function judge(threshold: Threshold, measurement: Measurement, baseline: Workloa
   const margin = marginPercent(compared, threshold);
   const record = { text, measured: shown, ...(margin === undefined ? {} : { marginPercent: margin }) };
   const ok = holds(compared, threshold.operator, threshold.limit);
-  if (samples !== undefined && threshold.minSamples !== undefined && samples < threshold.minSamples) {
-    return { ...record, status: "inconclusive", measured: `${shown} of only ${formatNumber(samples)} samples` };
+  if (isTooFew(threshold, measurement)) {
+    return { ...record, status: "inconclusive", measured: `${shown} of only ${formatNumber(samples ?? 0)} samples` };
   }
   return { ...record, status: ok ? "passed" : "failed" };
+}
+
+/** Whether there are samples, but so few that the threshold is not told: more could still make it hold. */
+function isTooFew(threshold: Threshold, measurement: Measurement): boolean {
+  const { minSamples = 0, statistic, operator, limit, against, overSeconds } = threshold;
+  const samples = samplesOf(threshold, measurement) ?? 0;
+  if (samples === 0 || samples >= minSamples) {
+    return false;
+  }
+  const histogram = measurement.times.get(threshold.metric as TimeMetric);
+  const isLimit = statistic.kind === "quantile" && operator.startsWith("<") && against === "limit" && overSeconds === undefined;
+  // If all that are missing were good, as many would be beyond the limit.
+  return !(isLimit && histogram !== undefined && histogram.countOver(limit) > (1 - statistic.q) * minSamples + 1e-9);
 }
 
 /** Samples behind a threshold; undefined where the metric has none to count. */

@@ -110,11 +110,13 @@ t.test("an empty histogram has no quantile, and resetting makes one empty", (t) 
   t.end();
 });
 
-t.test("counts at or under a limit leave out the slot that the limit cuts", (t) => {
+t.test("counts over a limit leave out the slot that the limit cuts, and hold the overflow", (t) => {
   const histogram = new Histogram();
   [1, 10, 100, 100_000].forEach((micros) => histogram.record(micros));
-  t.equal(histogram.countAtOrUnder(100), 3);
-  t.equal(histogram.countAtOrUnder(99), 2);
-  t.equal(histogram.countAtOrUnder(0), 0);
+  histogram.recordBeyond(2);
+  t.equal(histogram.countOver(0), 6);
+  t.equal(histogram.countOver(99), 4);
+  t.equal(histogram.countOver(100), 3);
+  t.equal(histogram.countOver(100_000), 2);
   t.end();
 });

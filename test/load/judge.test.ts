@@ -60,6 +60,17 @@ t.test("no samples fail unless allowed, too few are inconclusive", (t) => {
   t.end();
 });
 
+t.test("of too few samples is told what no more of them could mend", (t) => {
+  const few = measurement({ times: { "filter-apply": [1000, 2000, 3000] } });
+  few.times.get("filter-apply")?.recordBeyond(2);
+  const texts = ["filter-apply p99 < 1s", "filter-apply p95 < 1s", "filter-apply p99 < 1us", "filter-apply p99 < 1h min 300 samples"];
+  t.match(judged(texts, few), [{ status: "failed", measured: "∞" }, { status: "failed" }, { status: "failed" }, { status: "inconclusive" }]);
+  const healthy = { scheduleLagP99Micros: 400, loopUtilisations: [0.3], dropped: 0, loopDelayP99Micros: 2000, overflows: [] };
+  t.equal(judgeGenerator(healthy, parseThresholds(texts.slice(0, 3), "test"), few).status, "valid", "that there are few is the target's doing");
+  t.match(judgeGenerator(healthy, parseThresholds(texts, "test"), few).reasons, [/"filter-apply p99 < 1h min 300 samples" rests on 5 samples/]);
+  t.end();
+});
+
 t.test("counters and figures of the run are compared as they are", (t) => {
   t.match(
     judged(
