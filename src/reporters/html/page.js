@@ -185,6 +185,7 @@
       const column = (/** @type {(window: any) => number | undefined} */ read) => windows.map((/** @type {any} */ window) => read(window) ?? null);
       const seconds = column((window) => window.atSeconds);
       const key = `workload-${index}`;
+      const whole = (/** @type {number} */ value) => Math.round(value).toLocaleString("en");
       const add = (
         /** @type {{ label: string, colour: string, dash?: number[], scale: string, values: (number | null)[], text: (value: number) => string }[]} */ series,
         /** @type {number} */ height,
@@ -198,7 +199,11 @@
           grid: { show: side === 3, stroke: colour("rule"), width: 1 },
           ticks: { show: false },
           values: (/** @type {unknown} */ _, /** @type {number[]} */ splits) =>
-            splits.map((value) => series.find((each) => each.scale === scale)?.text(value) ?? ""),
+            splits.map((value) => {
+              const text = series.find((each) => each.scale === scale)?.text;
+              // What is counted has no halves.
+              return text === undefined || (text === whole && !Number.isInteger(value)) ? "" : text(value);
+            }),
         });
         const scales = [...new Set(series.map(({ scale }) => scale))];
         plots.push(
@@ -245,7 +250,6 @@
           ),
         );
       };
-      const whole = (/** @type {number} */ value) => Math.round(value).toLocaleString("en");
       if (place.dataset.plot === "throughput") {
         add(
           [
