@@ -78,12 +78,18 @@ const cellColumns = 9;
 /** Left column to the left, numbers to the right; on a narrow terminal the columns named in `expendable` go, first one first. */
 function table(head: readonly string[], rows: readonly (readonly string[])[], expendable: readonly string[], page: Page): string[] {
   const nameColumns = Math.min(26, Math.max(...[head, ...rows].map(([name = ""]) => columnsOf(name))));
-  const fitting = Math.max(1, Math.floor((page.columns - 2 - nameColumns) / cellColumns));
-  const gone = new Set(expendable.slice(0, Math.max(0, head.length - 1 - fitting)));
-  const kept = head.flatMap((title, index) => (index > 0 && !gone.has(title) ? [index] : []));
-  const width = Math.min(11, Math.floor((page.columns - 2 - nameColumns) / kept.length));
+  const room = page.columns - 2 - nameColumns;
+  const least = head.map((_, index) => Math.max(cellColumns, 1 + Math.max(...[head, ...rows].map((cells) => columnsOf(cells[index] ?? "")))));
+  const keptBut = (gone: readonly string[]): number[] => head.flatMap((title, index) => (index > 0 && !gone.includes(title) ? [index] : []));
+  const taken = (kept: readonly number[]): number => kept.reduce((sum, index) => sum + (least[index] ?? 0), 0);
+  let gone = 0;
+  while (gone < expendable.length && taken(keptBut(expendable.slice(0, gone))) > room) {
+    gone++;
+  }
+  const kept = keptBut(expendable.slice(0, gone));
+  const spare = Math.max(0, Math.min(2, Math.floor((room - taken(kept)) / kept.length)));
   const line = (cells: readonly string[]): string =>
-    `  ${padEnd(truncate(cells[0] ?? "", nameColumns), nameColumns)}${kept.map((index) => padStart(cells[index] ?? "", width)).join("")}`;
+    `  ${padEnd(truncate(cells[0] ?? "", nameColumns), nameColumns)}${kept.map((index) => padStart(cells[index] ?? "", (least[index] ?? 0) + spare)).join("")}`;
   return [page.palette.faint(line(head)), ...rows.map(line)];
 }
 

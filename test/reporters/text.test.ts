@@ -1,4 +1,5 @@
 import t from "tap";
+import type { WorkloadRecord } from "../../src/core/report.js";
 import { reporters } from "../../src/reporters/index.js";
 import { columnsOf } from "../../src/reporters/plain-text.js";
 import { checkRecord, failedCheck, hostileStrings, mixedReport, passingReport, plain, report, reportsByName } from "./fixtures.js";
@@ -83,6 +84,18 @@ t.test("a load report has latencies, rates, thresholds with margins and the gene
   t.match(page, "  ? cancel-quiet p99 < 1s    no samples");
   t.match(page, /^ {2}filter-apply {5}\S+ µs .*∞ {10}∞ {6}1,020$/m);
   t.match(page, "generator INVALID: the numbers are neither pass nor fail\n    - loop utilisation 0.93 in worker 2, more than 0.8");
+  t.end();
+});
+
+t.test("numbers of any length stand apart from those beside them", (t) => {
+  const report = reportsByName.load();
+  const long = (one: WorkloadRecord): WorkloadRecord => ({
+    ...one,
+    histograms: Object.fromEntries(Object.entries(one.histograms).map(([name, histogram]) => [name, { ...histogram, count: 5_390_266_123 }])),
+  });
+  const lines = text.render({ ...report, workloads: report.workloads.map(long) }, plain).split("\n");
+  const rows = lines.filter((line) => line.includes("5,390,266,123"));
+  t.ok(rows.length > 0 && rows.every((line) => line.includes(" 5,390,266,123") && line.length <= 80));
   t.end();
 });
 
