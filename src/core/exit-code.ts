@@ -1,3 +1,4 @@
+import { forbiddenMetrics } from "./metric.js";
 import type { Report } from "./report.js";
 import { tooBusy } from "./verdict.js";
 
@@ -26,6 +27,7 @@ export function combineExitCodes(codes: Iterable<number>): number {
 /**
  * The exit code of a report's findings: 1 a failed check, 4 a check that is broken for want of a target is left to the caller's `problems`,
  * 3 a check that is broken, 6 one that this machine was too busy to judge or a generator that was invalid, 99 a threshold, 5 nothing proved.
+ * What a server can never rightly send is a finding however late the generator was.
  */
 export function exitCodeOf(report: Pick<Report, "checks" | "workloads" | "gates">): number {
   const codes: number[] = [];
@@ -41,7 +43,7 @@ export function exitCodeOf(report: Pick<Report, "checks" | "workloads" | "gates"
     codes.push(exitCodes.nothing);
   }
   for (const workload of report.workloads) {
-    if (workload.generator.status === "invalid") {
+    if (workload.generator.status === "invalid" && !isBroken(workload)) {
       codes.push(exitCodes.generator);
     }
     if (workload.thresholds.some((threshold) => threshold.status !== "passed")) {
@@ -49,4 +51,8 @@ export function exitCodeOf(report: Pick<Report, "checks" | "workloads" | "gates"
     }
   }
   return combineExitCodes(codes);
+}
+
+function isBroken({ thresholds }: Report["workloads"][number]): boolean {
+  return thresholds.some(({ text, status }) => status === "failed" && (forbiddenMetrics as readonly string[]).includes(text.split(" ", 1)[0] ?? ""));
 }

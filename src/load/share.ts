@@ -62,6 +62,7 @@ export interface ShareRecord {
 
 /** How often updates past their bound are looked for. */
 const expiryEveryMs = 50;
+const stoodStillMicros = 200_000;
 /** Different texts of errors that are kept; further ones count as "other". */
 const errorTextLimit = 32;
 
@@ -83,8 +84,16 @@ export async function performShare(options: ShareOptions): Promise<ShareRecord> 
   const booked = workload.groups.map((group) => newGroup(options, group, { stop: stop.signal, pace, ends }));
   const groups = booked.map(({ run }) => run);
   const watches = booked.flatMap(({ run, silence }) => silence.map((watch) => ({ watch, meter: run.meter })));
+  let lookedMicros = clock.nowMicros();
+  let postponed = false;
   const expiry = setInterval(() => {
     const now = clock.nowMicros();
+    // A loop that stood still reads first what had come by then.
+    postponed = !postponed && now - lookedMicros > stoodStillMicros;
+    lookedMicros = now;
+    if (postponed) {
+      return;
+    }
     for (const group of groups) {
       group.expire(now);
     }

@@ -23,6 +23,18 @@ t.test("where nothing was proved it is 5", async (t) => {
   t.equal(codeOf(), 0);
 });
 
+t.test("numbers of an invalid generator are neither pass nor fail, but what can never rightly be sent is a failure", async (t) => {
+  const workload = (text: string): number =>
+    exitCodeOf({
+      checks: [],
+      workloads: [{ generator: { status: "invalid", reasons: ["late"] }, thresholds: [{ text, status: "failed", measured: "7" }] }] as never,
+      gates: [],
+    });
+  t.equal(workload("filter-apply p99 < 5ms"), 6);
+  t.equal(workload("rejected == 0"), 6, "a late reader may be turned away");
+  t.equal(workload("stale-hard == 0"), 99);
+});
+
 t.test("of several codes the gravest wins", async (t) => {
   t.equal(combineExitCodes([99, 1, 6]), 1);
   t.equal(combineExitCodes([1, 4, 2]), 4);
