@@ -35,7 +35,7 @@ export class SilenceWatch {
 
   /** Remembers how far the log is by now; called about once a second. */
   look(nowMicros: number): void {
-    this.#looks.push({ atMicros: nowMicros, greatest: Math.max(...this.#streams.map(({ ledger }) => ledger.lastSequence)) });
+    this.#looks.push({ atMicros: nowMicros, greatest: this.#streams.reduce((most, { ledger }) => Math.max(most, ledger.lastSequence), -Infinity) });
     if (this.#looks.length > rememberedLooks) {
       this.#looks.shift();
     }
