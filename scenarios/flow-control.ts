@@ -7,6 +7,7 @@ import type { Session } from "../src/conformance/session.js";
 import { openWebSocket } from "../src/conformance/websocket-exchange.js";
 import type { Filter } from "../src/core/contract.js";
 import { jsonText } from "../src/core/json-text.js";
+import { isOverflow } from "../src/core/stream.js";
 import { fail, unproven, warn } from "../src/core/verdict.js";
 import { FRAME } from "../src/wire/http2-frames.js";
 import { writtenUnderOld } from "./blocked-updates.js";
@@ -220,9 +221,7 @@ export const flowControlChecks: readonly Check[] = [
       if (end === undefined) {
         fail(`a clean end within ${boundMs} ms after reading went on`, "the stream is still open", rootsOfNoEnd);
       }
-      const overflow =
-        session.contract.semantics.overflow === "end" &&
-        (end.kind === "lost" || (end.kind === "rejected" && (session.transport === "grpc" ? end.code === 8 : [1008, 1013].includes(end.code))));
+      const overflow = session.contract.semantics.overflow === "end" && (end.kind === "lost" || isOverflow(end));
       if (overflow) {
         unproven("a buffer that holds what was written while the reader paused: the server ended the slow reader");
       }

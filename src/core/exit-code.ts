@@ -1,4 +1,4 @@
-import { forbiddenMetrics } from "./metric.js";
+import { isForbidden } from "./metric.js";
 import type { Report } from "./report.js";
 import { tooBusy } from "./verdict.js";
 
@@ -54,5 +54,5 @@ export function exitCodeOf(report: Pick<Report, "checks" | "workloads" | "gates"
 }
 
 function isBroken({ thresholds }: Report["workloads"][number]): boolean {
-  return thresholds.some(({ text, status }) => status === "failed" && (forbiddenMetrics as readonly string[]).includes(text.split(" ", 1)[0] ?? ""));
+  return thresholds.some(({ text, status }) => status === "failed" && isForbidden(text.split(" ", 1)[0] ?? ""));
 }

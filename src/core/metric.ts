@@ -97,6 +97,11 @@ export const forbiddenMetrics = countMetrics.filter((name) => {
   return metric.forbidden === true;
 });
 
+/** Whether a name is that of a metric which counts what can only be the server's fault. */
+export function isForbidden(name: string): boolean {
+  return (forbiddenMetrics as readonly string[]).includes(name);
+}
+
 /** Whether the metric is counted in windows. */
 export function hasRate(name: MetricName): boolean {
   const metric: Metric = metrics[name];

@@ -10,6 +10,14 @@ export type StreamEnd =
   /** Nobody said anything: the connection ended, broke the protocol, or we cancelled. */
   | { readonly kind: "lost"; readonly native: string; readonly cause: string };
 
+/** gRPC's RESOURCE_EXHAUSTED; WebSocket's 1008 and 1013. */
+const overflowCodes: readonly number[] = [8, 1008, 1013];
+
+/** Whether the peer said no as it does to a reader that is too slow. */
+export function isOverflow(end: StreamEnd): boolean {
+  return end.kind === "rejected" && overflowCodes.includes(end.code);
+}
+
 /** When a stream's own connection was dialled, stood (TCP, and TLS where there is one), and its request was written. */
 export interface DialTiming {
   readonly dialledAtMicros: number;

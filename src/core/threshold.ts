@@ -133,20 +133,20 @@ export function judgedBy(
   given: readonly string[] = [],
   uncounted: readonly MetricName[] = [],
 ): string[] {
-  const own = [...given, ...without(thresholds, given)];
+  const own = [...given, ...without(thresholds, given.map(metricOf))];
   // A reader that stops may be ended for it.
   const excused: readonly MetricName[] = stopsReading(groups) ? ["rejected", ...uncounted] : uncounted;
-  return [...own, ...without(unasked, own).filter((text) => !excused.some((metric) => text.startsWith(`${metric} `)))];
+  return [...own, ...without(unasked, [...own.map(metricOf), ...excused])];
 }
 
-/** Thresholds on metrics that no other speaks of. */
-function without(texts: readonly string[], others: readonly string[]): string[] {
-  const metricOf = (text: string): string | undefined => {
-    const threshold = parseThreshold(text);
-    return "problem" in threshold ? undefined : threshold.metric;
-  };
-  const spoken = new Set(others.map(metricOf));
-  return texts.filter((text) => !spoken.has(metricOf(text)));
+/** Thresholds on other metrics. */
+function without(texts: readonly string[], spoken: readonly (MetricName | undefined)[]): string[] {
+  return texts.filter((text) => !spoken.includes(metricOf(text)));
+}
+
+function metricOf(text: string): MetricName | undefined {
+  const threshold = parseThreshold(text);
+  return "problem" in threshold ? undefined : threshold.metric;
 }
 
 /** Whether `measured OP limit` holds. */

@@ -57,15 +57,14 @@ export function besideCalibration(record: WorkloadRecord, { histograms, generato
       ? []
       : [`"${text}" is missed by the server that comes with halfclose as well, by ${formatMicros(value)}: this machine cannot tell.`];
   });
+  const more = generator.status === "valid" ? "." : `, and more than they should: ${generator.reasons.join(" ")}`;
   const reasons = [...record.generator.reasons, ...missed];
   return {
     ...record,
     generator: { status: reasons.length === 0 ? "valid" : "invalid", reasons },
     remarks: [
       ...record.remarks,
-      `The server that comes with halfclose, under the same load: ${figures.join("; ") || "no latency"}. So much this machine and the generator take by themselves${
-        generator.status === "valid" ? "" : `, and more than they should: ${generator.reasons.join(" ")}`
-      }${generator.status === "valid" ? "." : ""}`,
+      `The server that comes with halfclose, under the same load: ${figures.join("; ") || "no latency"}. So much this machine and the generator take by themselves${more}`,
     ],
     calibration: { histograms: kept },
   };

@@ -1,6 +1,6 @@
 import { HarnessError } from "../core/errors.js";
 import { beyondMicros, type Histogram, highestMicros } from "../core/histogram.js";
-import { type CountMetric, forbiddenMetrics, type TimeMetric } from "../core/metric.js";
+import { type CountMetric, forbiddenMetrics, isForbidden, type TimeMetric } from "../core/metric.js";
 import { formatMicros, formatNumber } from "../core/quantity.js";
 import type { BaselineRecord, EnvironmentRecord, RatioRecord, Report, WorkloadRecord } from "../core/report.js";
 import { type Interval, medianOf, ratioOfDraws, ratioOfRuns } from "./bootstrap.js";
@@ -184,11 +184,6 @@ function scale({ unit }: Compared, figure: number): number {
 
 /** What the contract forbids, and what ought not to be. */
 const counted: readonly CountMetric[] = [...forbiddenMetrics, "lost", "timeouts", "rejected", "disconnected", "ended-early"];
-
-/** Whether a figure counts what a server that keeps its contract never does. */
-export function isForbidden(of: string): boolean {
-  return (forbiddenMetrics as readonly string[]).includes(of);
-}
 
 /**
  * Figures that the records have. A latency that only some have a sample of never came in the others, unless another engine made them, which may

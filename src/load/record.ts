@@ -62,7 +62,7 @@ export function workloadRecord(options: RecordOptions): WorkloadRecord {
   const uncounted = [
     ...(options.uncounted ?? uncountedIn(workload, targets)),
     ...(comparesStreams(shares) ? [] : (["lost-relative"] as const)),
-    ...(shares.some(({ silenceWatched }) => silenceWatched) ? [] : (["silent"] as const)),
+    ...(watchesSilence(shares) ? [] : (["silent"] as const)),
   ];
   const histograms: Record<string, HistogramRecord> = {};
   for (const name of timeMetrics) {
@@ -243,7 +243,7 @@ function remarksOf(options: RecordOptions, measurement: Measurement): string[] {
       `lost-relative was not counted: no two streams with one filter went through the same ${blockLength} sequence numbers in one worker; more entries, more streams or fewer workers make it count.`,
     );
   }
-  if (!shares.some(({ silenceWatched }) => silenceWatched) && options.thresholds.some(({ metric, allowEmpty }) => metric === "silent" && !allowEmpty)) {
+  if (!watchesSilence(shares) && options.thresholds.some(({ metric, allowEmpty }) => metric === "silent" && !allowEmpty)) {
     remarks.push("silent was not counted: no two streams in one worker kept the same filter for as long as an update may take, or entries have no sequence.");
   }
   if (measurement.times.has("delivery-lag")) {
@@ -269,6 +269,10 @@ function remarksOf(options: RecordOptions, measurement: Measurement): string[] {
 
 function comparesStreams(shares: readonly ShareRecord[]): boolean {
   return shares.some(({ comparedBlocks }) => comparedBlocks > 0);
+}
+
+function watchesSilence(shares: readonly ShareRecord[]): boolean {
+  return shares.some(({ silenceWatched }) => silenceWatched);
 }
 
 /** Counters that stay at zero whatever happens: losses, where no group's filters would show any. */

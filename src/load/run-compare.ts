@@ -1,7 +1,8 @@
 import { HarnessError } from "../core/errors.js";
+import { isForbidden } from "../core/metric.js";
 import type { RatioRecord, WorkloadRecord } from "../core/report.js";
 import { parseThresholds } from "../core/threshold.js";
-import { compareRuns, type CompareOptions, comparisonSentence, interleaved, isForbidden } from "./compare.js";
+import { compareRuns, type CompareOptions, comparisonSentence, interleaved } from "./compare.js";
 import { tightestLimit } from "./judge.js";
 import { runLoad, type RunLoadOptions } from "./run-load.js";
 

@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import type { Clock } from "../core/clock.js";
 import type { TimeMetric } from "../core/metric.js";
-import type { StreamEnd } from "../core/stream.js";
+import { isOverflow } from "../core/stream.js";
 import type { Target } from "../core/target.js";
 import { type FilterReference, stopsReading, type StreamGroup, type Workload } from "../core/workload.js";
 import { endText } from "./driver-source.js";
@@ -208,13 +208,6 @@ async function measure({ options, groups, watches, pace, stop, beginMicros, endM
 interface UnplannedEnds {
   readonly errors: Map<string, number>;
   overflowed: number;
-}
-
-/** gRPC's RESOURCE_EXHAUSTED, WebSocket's 1008 and 1013. */
-const overflowCodes: readonly number[] = [8, 1008, 1013];
-
-function isOverflow(end: StreamEnd): boolean {
-  return end.kind === "rejected" && overflowCodes.includes(end.code);
 }
 
 function newGroup(
