@@ -1,4 +1,5 @@
 import { performance } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** Measures how late this process's own event loop is, so that its lateness is never blamed on the target. */
 export interface LoopWatch {
@@ -45,4 +46,15 @@ export function watchLoop(): LoopWatch {
       clearInterval(timer);
     },
   };
+}
+
+/** Waits until the loop was on time for half a second, at most for 3 s. */
+export async function untilCalm(watch: LoopWatch): Promise<void> {
+  for (let waited = 0; waited < 6; waited++) {
+    const startMs = performance.now();
+    await sleep(500);
+    if (watch.latenessMsSince(startMs) < 50) {
+      return;
+    }
+  }
 }

@@ -1,23 +1,18 @@
 import { performance } from "node:perf_hooks";
 import type { Bounds, Contract, Transport } from "../core/contract.js";
-import { HarnessError, messageOf } from "../core/errors.js";
 import type { CheckRecord } from "../core/report.js";
 import type { Driver } from "../core/stream.js";
 import type { Target } from "../core/target.js";
-import { tooBusy, VerdictSignal, type Verdict } from "../core/verdict.js";
-import type { Check } from "./check.js";
+import { recordOf } from "./check-record.js";
 import { isVerdictAgainst, withConsequences } from "./consequences.js";
-import { watchLoop } from "./loop-watch.js";
+import { doubtAbout, lackOfStreams, spoiltByLateness } from "./doubt.js";
+import { untilCalm, watchLoop } from "./loop-watch.js";
+import { performOnce } from "./outcome.js";
 import { preflight } from "./preflight.js";
 import { createServerLag } from "./server-lag.js";
-import { createSession, type OwnedSession, type RunContext, type RunProbe, type Session } from "./session.js";
+import type { RunContext, RunProbe } from "./session.js";
 import type { DraftProducer } from "./supply.js";
-
-/** One check to be run on one transport. */
-export interface Task {
-  readonly check: Check;
-  readonly transport: Transport;
-}
+import { runsAlone, type Task } from "./task.js";
 
 export interface RunOptions {
   readonly contract: Contract;
@@ -58,18 +53,12 @@ function byRank(tasks: readonly Task[]): Task[] {
   return tasks.toSorted((a, b) => rank(a) - rank(b));
 }
 
-function runsAlone({ check }: Task): boolean {
-  return check.exclusive === true || check.last === true;
-}
-
 /** The behaviours that a session itself stands on. */
 const basicChecks: readonly string[] = ["opening/ws-upgrade-before-entries", "first-filter/takes-effect", "filter-updates/takes-effect", "eof/while-idle"];
 
-/** Longest text of one part of a verdict. */
-const longestText = 600;
-
-/** Longest time one check may take, whatever it waits for. */
-const checkLimitMs = 60_000;
+/** How often a check is asked with nothing beside it while this process is too late to tell, and for how long, over all checks, it is asked more than once. */
+const mostAsked = 4;
+const longestInsistingMs = 20_000;
 
 /**
  * Runs the tasks: those that do not disturb each other side by side, the others alone afterwards.
@@ -124,6 +113,16 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
   /** What is to be asked once more, and why. */
   const again: (readonly [Task, string])[] = [];
   const stumbles = new Map<string, readonly string[]>();
+  let insistsUntilMs = 0;
+  /** Asks until this process is on time for the answer, or has been late too often. */
+  const insist = async (ask: () => Promise<Attempt>): Promise<Attempt> => {
+    let tried = await ask();
+    for (let asked = 1; asked < mostAsked && tried.isSpoilt && performance.now() < insistsUntilMs && stopped() === undefined; asked++) {
+      await untilCalm(context.watch);
+      tried = await ask();
+    }
+    return tried;
+  };
   const perform = async (task: Task, doubted?: string): Promise<void> => {
     const why = stopped();
     let record: CheckRecord;
@@ -131,8 +130,9 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
       record = recordOf(context, task, { verdict: { status: "unproven", lacked: why }, elapsedMs: 0, lateMs: 0 });
     } else {
       options.onStart?.(task);
-      const isAlone = doubted !== undefined || runsAlone(task);
-      const tried = await attempt(context, task, { ...options, isAlone }, (problem) => problems.add(problem));
+      const ask = (): Promise<Attempt> =>
+        attempt(context, task, { ...options, isAlone: doubted !== undefined || runsAlone(task) }, (problem) => problems.add(problem));
+      const tried = doubted === undefined ? await ask() : await insist(ask);
       isCrowded ||= tried.isCrowded;
       if (tried.doubt !== undefined && doubted === undefined && options.signal?.aborted !== true) {
         again.push([task, tried.doubt]);
@@ -174,10 +174,21 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
   await inTurn(alone.filter(counting));
   await inTurn(options.tasks.filter(({ check }) => check.last === true));
   // What our own lateness may have decided, a peer that lost its patience with us, or a server that was behind with what other checks wrote.
+  insistsUntilMs = performance.now() + longestInsistingMs;
   for (const [task, doubt] of again) {
     await perform(task, doubt);
   }
   return { records: withConsequences(inOrder(records, options.tasks), options.tasks, stumbles), problems: [...problems], targetDied: problems.size > 0 };
+}
+
+interface Attempt {
+  readonly record: CheckRecord;
+  readonly basis: readonly string[];
+  /** Why it should be asked again with nothing beside it; undefined where it need not. */
+  readonly doubt: string | undefined;
+  /** Whether our own lateness left it open. */
+  readonly isSpoilt: boolean;
+  readonly isCrowded: boolean;
 }
 
 async function attempt(
@@ -185,7 +196,7 @@ async function attempt(
   task: Task,
   options: RunOptions & { /** Nothing runs beside it. */ readonly isAlone: boolean },
   problem: (text: string) => void,
-): Promise<{ readonly record: CheckRecord; readonly basis: readonly string[]; readonly doubt: string | undefined; readonly isCrowded: boolean }> {
+): Promise<Attempt> {
   const attempts = 1 + (options.retries ?? 0);
   let n = 1;
   let outcome = await performOnce(context, task, options.signal, problem);
@@ -202,234 +213,13 @@ async function attempt(
     record: n > 1 && better ? { ...record, flaky: n } : record,
     basis: outcome.basis ?? [],
     doubt: spoiled ?? (isVerdictAgainst(record) && excusable ? doubtAbout(task, outcome, context.bounds) : undefined),
+    isSpoilt: spoiled !== undefined,
     isCrowded: !options.isAlone && outcome.turnedAway !== undefined && isVerdictAgainst(record),
   };
-}
-
-/** Why a verdict against the target may be due to what ran beside the check, in this process or on the server; undefined when it is not. */
-function doubtAbout(task: Task, outcome: Outcome, bounds: Bounds): string | undefined {
-  const at = `at first "${"actual" in outcome.verdict ? outcome.verdict.actual : outcome.verdict.status}"`;
-  if (outcome.lateMs >= 300) {
-    return `${at}, while the harness's own loop was late by ${Math.round(outcome.lateMs)} ms`;
-  }
-  const accompanied = !runsAlone(task);
-  if (accompanied && outcome.turnedAway !== undefined) {
-    return `${at}, while the server, which had the streams of other checks, turned one away: ${outcome.turnedAway.how}`;
-  }
-  // What came and was wrong is wrong however late it came.
-  const waitedInVain = (outcome.session?.waiter.inVain.waitedMs ?? 0) > 0;
-  if (accompanied && waitedInVain && (outcome.behindMs ?? 0) >= bounds.applyMs / 4) {
-    return `${at}, while the server was ${Math.round(outcome.behindMs ?? 0)} ms behind with entries that the run itself wrote`;
-  }
-  return undefined;
-}
-
-/** In words, when a verdict against the target rests on waits in which this process itself was late for long. */
-function spoiltByLateness({ verdict, session, outran }: Outcome): string | undefined {
-  if (verdict.status === "broken") {
-    return verdict.cause.startsWith("the harness's own loop was late") ? verdict.cause : undefined;
-  }
-  const { lateMs, waitedMs } = session?.waiter.inVain ?? { lateMs: 0, waitedMs: 0 };
-  if (verdict.status !== "failed" && verdict.status !== "warned") {
-    return undefined;
-  }
-  if (outran === true) {
-    return `the server ended a stream as too slow a reader although the check read all the time (${verdict.actual}): ${tooBusy}`;
-  }
-  // Waits are prolonged by what the loop was late: a small part of a long one decides nothing.
-  if (lateMs < Math.max(300, waitedMs / 5)) {
-    return undefined;
-  }
-  return `the harness's own loop was late by ${Math.round(lateMs)} ms of ${Math.round(waitedMs)} ms in which it waited in vain (${verdict.actual}): ${tooBusy}`;
-}
-
-/** A server may bound its streams, and says so by turning away the next; one that bears so few is not asked what takes more. */
-const fewestStreams = 4;
-
-/** The verdict of a check that failed with more streams at once than the server takes; undefined when that is not why. */
-function lackOfStreams({ verdict, turnedAway }: Outcome): Pick<Outcome, "verdict"> | undefined {
-  return (verdict.status === "failed" || verdict.status === "warned") && turnedAway !== undefined && turnedAway.beside >= fewestStreams
-    ? {
-        verdict: {
-          status: "unproven",
-          lacked: `more streams at once than the server takes: beside ${turnedAway.beside} it turned one away (${turnedAway.how})`,
-        },
-      }
-    : undefined;
-}
-
-interface Outcome {
-  readonly verdict: Verdict;
-  readonly basis?: readonly string[];
-  /** Whether the verdict rests on no time; default false. */
-  readonly onSight?: boolean;
-  readonly elapsedMs: number;
-  readonly session?: Session;
-  readonly ends?: readonly string[];
-  readonly outran?: boolean;
-  readonly turnedAway?: OwnedSession["turnedAway"];
-  /** Milliseconds that the server was behind at the end of the check with what the run had written. */
-  readonly behindMs?: number;
-  /** Milliseconds by which this process's loop was late while the check ran, whatever it waited for. */
-  readonly lateMs: number;
-}
-
-async function performOnce(context: RunContext, task: Task, signal: AbortSignal | undefined, problem: (text: string) => void): Promise<Outcome> {
-  const { check, transport } = task;
-  const startMs = performance.now();
-  const driver = context.drivers[transport];
-  const missing = check.needs?.includes("wire") === true && driver !== undefined && driver.hides.length > 0;
-  const absent = lackOf(context, check);
-  if (absent !== undefined) {
-    return { verdict: absent, elapsedMs: 0, lateMs: 0 };
-  }
-  if (missing) {
-    return {
-      verdict: { status: "unproven", lacked: `a driver that shows the wire: ${driver.name} hides ${driver.hides.join("; ")}` },
-      elapsedMs: 0,
-      lateMs: 0,
-    };
-  }
-  const owned = createSession(context, transport, context.seed ^ hashOf(`${check.id}|${transport}`));
-  const { session } = owned;
-  let timer: NodeJS.Timeout | undefined;
-  const abort = (): void => session.waiter.abort(new VerdictSignal({ status: "unproven", lacked: "the run was interrupted" }));
-  signal?.addEventListener("abort", abort, { once: true });
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const late = new VerdictSignal({ status: "broken", cause: `the check did not finish within ${checkLimitMs / 1000} s` });
-      session.waiter.abort(late);
-      reject(late);
-    }, checkLimitMs);
-  });
-  const interrupted = new Promise<never>((_, reject) => {
-    signal?.addEventListener("abort", () => reject(new VerdictSignal({ status: "unproven", lacked: "the run was interrupted" })), { once: true });
-  });
-  let verdict: Verdict = { status: "passed" };
-  let basis: readonly string[] = [];
-  let onSight = false;
-  try {
-    await Promise.race([check.run(session), limit, interrupted]);
-  } catch (thrown) {
-    verdict = verdictOf(thrown, check, problem);
-    if (thrown instanceof VerdictSignal) {
-      basis = before(thrown.basis, check.id);
-      ({ onSight } = thrown);
-    }
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", abort);
-  }
-  const elapsedMs = performance.now() - startMs;
-  const lateMs = context.watch.latenessMsSince(startMs);
-  const ends = owned.ends();
-  const { outran, turnedAway } = owned;
-  const behindMs = context.lag.behindMs();
-  await owned.close();
-  return { verdict, basis, onSight, elapsedMs, session, ends, outran, turnedAway, behindMs, lateMs };
-}
-
-/** The verdict of a check that needs what is not there. */
-function lackOf(context: RunContext, check: Check): Verdict | undefined {
-  const { producer } = context.supply;
-  const probe = context.probe.state;
-  if (check.needs?.includes("producer") === true && producer.kind !== "ready") {
-    return producer.kind === "declared-none"
-      ? { status: "not-applicable", declared: "the contract declares that there is no producer" }
-      : { status: "unproven", lacked: `a producer: ${producer.reason}` };
-  }
-  if (check.needs?.includes("probe") === true && probe.kind !== "ready") {
-    return probe.kind === "declared-none"
-      ? { status: "not-applicable", declared: "the contract declares that there is no probe" }
-      : { status: "unproven", lacked: `a probe of what the server holds: ${probe.reason}` };
-  }
-  return undefined;
-}
-
-function verdictOf(thrown: unknown, check: Check, problem: (text: string) => void): Verdict {
-  if (thrown instanceof VerdictSignal) {
-    const { verdict } = thrown;
-    if (verdict.status === "failed" && check.level === "should") {
-      return { ...verdict, status: "warned" };
-    }
-    if (verdict.status === "failed" && check.level === "info") {
-      return { status: "passed", note: verdict.actual };
-    }
-    return verdict;
-  }
-  if (thrown instanceof HarnessError && (thrown.code === "unreachable" || thrown.code === "target-died")) {
-    problem(thrown.message);
-    return { status: "broken", cause: `the target stopped accepting connections: ${thrown.message}` };
-  }
-  return { status: "broken", cause: thrown instanceof Error ? (thrown.stack ?? thrown.message) : messageOf(thrown) };
-}
-
-function recordOf(context: RunContext, task: Task, outcome: Outcome): CheckRecord {
-  const { check, transport } = task;
-  const { verdict, session } = outcome;
-  const driver = context.drivers[transport];
-  const use = session?.waiter.use;
-  const kept = verdict.status !== "passed" && verdict.status !== "not-applicable" && session !== undefined;
-  return {
-    id: check.id,
-    transport,
-    driver: driver?.name ?? (transport === "grpc" ? "grpc-wire" : "websocket-wire"),
-    level: check.level,
-    status: verdict.status,
-    requirement: check.requirement,
-    clause: check.clause,
-    ...("expected" in verdict ? { expected: readable(verdict.expected), actual: readable(verdict.actual) } : {}),
-    ...reasonOf(verdict),
-    elapsedMs: round(outcome.elapsedMs),
-    ...(use === undefined ? {} : { usedMs: round(use.usedMs), boundMs: use.boundMs }),
-    ends: outcome.ends ?? [],
-    ...(kept ? { timeline: session.timeline.events, timelineDropped: session.timeline.dropped } : {}),
-  };
-}
-
-function reasonOf(verdict: Verdict): { readonly reason?: string } {
-  switch (verdict.status) {
-    case "unproven":
-      return { reason: readable(verdict.lacked) };
-    case "not-applicable":
-      return { reason: verdict.declared };
-    case "broken":
-      return { reason: verdict.cause };
-    case "known-failing":
-      return { reason: verdict.reason };
-    case "passed":
-      return verdict.note === undefined ? {} : { reason: readable(verdict.note) };
-    default:
-      return {};
-  }
-}
-
-/** The ids that stand before this one, or all where it is not among them: what comes later in such a list stands on it. */
-function before(ids: readonly string[], id: string): readonly string[] {
-  const place = ids.indexOf(id);
-  return place < 0 ? ids : ids.slice(0, place);
-}
-
-/** Verdicts quote filters and entries, which may be of any length. */
-function readable(text: string): string {
-  return text.length > longestText ? `${text.slice(0, longestText - 1)}…` : text;
 }
 
 function inOrder(records: readonly CheckRecord[], tasks: readonly Task[]): CheckRecord[] {
   const place = new Map(tasks.map(({ check, transport }, index) => [`${check.id}|${transport}`, index]));
   const at = (record: CheckRecord): number => place.get(`${record.id}|${record.transport}`) ?? Infinity;
   return records.toSorted((a, b) => at(a) - at(b));
-}
-
-function round(ms: number): number {
-  return Math.round(ms * 10) / 10;
-}
-
-/** FNV-1a, so that a check's random choices do not depend on which others run. */
-function hashOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) {
-    hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  }
-  return hash >>> 0;
 }

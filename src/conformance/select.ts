@@ -4,7 +4,7 @@ import { didYouMean } from "../core/suggest.js";
 import type { Level } from "../core/verdict.js";
 import type { Check } from "./check.js";
 import { idMatcher } from "./patterns.js";
-import type { Task } from "./run.js";
+import type { Task } from "./task.js";
 
 /** What to run of all checks; an empty list does not narrow. */
 export interface Selection {

@@ -230,3 +230,41 @@ t.test("what fails while this process is late is asked again, unless it rests on
   t.match(second.records[0], { status: "failed", actual: "something" });
   t.equal(seen.asked(), 1);
 });
+
+/** Waits in vain, the first `times` times while this process's loop is held up. */
+function lateFor(times: number): { readonly check: Check; readonly asked: () => number } {
+  let asked = 0;
+  const check = checkOf("busy", async (session) => {
+    asked += 1;
+    if (asked <= times) {
+      setTimeout(() => {
+        const untilMs = performance.now() + 900;
+        while (performance.now() < untilMs);
+      }, 20);
+      await session.until(() => undefined, applyMs);
+    }
+  });
+  return { check, asked: () => asked };
+}
+
+t.test("what this process was too late to tell is asked until it is on time", async (t) => {
+  const late = lateFor(3);
+  const { records } = await perform(
+    t,
+    slowServer(() => 0),
+    [late.check],
+  );
+  t.match(records[0], { status: "passed", reason: /^asked again, with nothing beside it: the harness's own loop was late by \d+ ms/ });
+  t.equal(late.asked(), 4);
+});
+
+t.test("a machine that stays too busy is said to be, after four more times", async (t) => {
+  const late = lateFor(Infinity);
+  const { records } = await perform(
+    t,
+    slowServer(() => 0),
+    [late.check],
+  );
+  t.match(records[0], { status: "broken", reason: /the machine is too busy to tell/ });
+  t.equal(late.asked(), 5);
+});
