@@ -2,6 +2,7 @@ import { stringify } from "yaml";
 import * as z from "zod";
 import { transports } from "../core/contract.js";
 import type { CheckRecord, GateRecord } from "../core/report.js";
+import { isTooBusy } from "../core/verdict.js";
 import { parseYaml } from "../yaml/document.js";
 import { validateYaml } from "../yaml/validate.js";
 import { idMatcher } from "./patterns.js";
@@ -48,7 +49,7 @@ export function parseKnownFailing(text: string, file: string): KnownFailure[] {
 
 /**
  * Marks the failures that were known, and judges the entries: one that passed, failed with another message,
- * or fits no check at all is stale, and fails the run.
+ * or fits no check at all is stale, and fails the run. One that this machine was too busy to tell is unproven.
  * @param allIds every id that there is, selected or not: an entry about what was not selected is not stale.
  */
 export function judgeKnownFailing(
@@ -80,6 +81,10 @@ export function judgeKnownFailing(
         return record;
       }
       return { ...record, status: "known-failing", reason: match.entry.reason };
+    }
+    // A failure that is expected, and for once not seen: nothing that the run waits for.
+    if (record.status === "broken" && isTooBusy(record)) {
+      return { ...record, status: "unproven", reason: `a calmer machine: ${record.reason}; that it fails is known: ${first.entry.reason}` };
     }
     if (record.status === "passed" && !first.entry.sometimes) {
       complain(first.entry, `${name} passed: the entry is out of date`);

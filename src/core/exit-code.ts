@@ -1,6 +1,6 @@
 import { isForbidden } from "./metric.js";
 import type { Report } from "./report.js";
-import { tooBusy } from "./verdict.js";
+import { isTooBusy } from "./verdict.js";
 
 /** What the exit code says; when several apply, the first of `precedence` wins. */
 export const exitCodes = {
@@ -34,9 +34,9 @@ export function exitCodeOf(report: Pick<Report, "checks" | "workloads" | "gates"
   if (report.checks.some((check) => check.status === "failed") || report.gates.some((gate) => gate.status === "failed")) {
     codes.push(exitCodes.conformance);
   }
-  for (const { status, reason } of report.checks) {
-    if (status === "broken") {
-      codes.push(reason?.includes(tooBusy) === true ? exitCodes.generator : exitCodes.bug);
+  for (const check of report.checks) {
+    if (check.status === "broken") {
+      codes.push(isTooBusy(check) ? exitCodes.generator : exitCodes.bug);
     }
   }
   if (report.checks.length > 0 && !report.checks.some((check) => ["passed", "failed", "warned", "known-failing"].includes(check.status))) {

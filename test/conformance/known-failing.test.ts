@@ -60,6 +60,17 @@ t.test("one that fails otherwise stays failed", (t) => {
   t.end();
 });
 
+t.test("one that this machine was too busy to tell is unproven, where it is known to fail; what broke otherwise, or without an entry, stays broken", (t) => {
+  const busy = { ...record("eof/while-idle", "broken"), reason: "the loop was late: the machine is too busy to tell" };
+  const entries = known("- { check: eof/while-idle, reason: stack }");
+  const { records, gates } = judgeKnownFailing([busy], entries, ids);
+  t.match(records, [{ status: "unproven", reason: /too busy to tell; that it fails is known: stack$/ }]);
+  t.match(gates, [{ status: "passed" }]);
+  t.match(judgeKnownFailing([{ ...busy, reason: "a bug" }], entries, ids).records, [{ status: "broken" }]);
+  t.match(judgeKnownFailing([{ ...busy, id: "first-filter/takes-effect" }], entries, ids).records, [{ status: "broken" }]);
+  t.end();
+});
+
 t.test("one that fits no check is stale, one whose check was not selected is not", (t) => {
   t.match(judgeKnownFailing([], known("- { check: eof/gone, reason: r }"), ids).gates, [{ status: "failed", detail: /fits no check/ }]);
   t.match(judgeKnownFailing([], known("- { check: eof/while-idle, reason: r }"), ids).gates, [{ status: "passed" }]);
