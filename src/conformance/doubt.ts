@@ -24,7 +24,7 @@ export function doubtAbout(task: Task, outcome: Outcome, bounds: Bounds): string
 /** In words, when a verdict against the target rests on waits in which this process itself was late for long. */
 export function spoiltByLateness({ verdict, session, outran }: Outcome): string | undefined {
   if (verdict.status === "broken") {
-    return verdict.cause.startsWith("the harness's own loop was late") ? verdict.cause : undefined;
+    return verdict.cause.includes(tooBusy) ? verdict.cause : undefined;
   }
   const { lateMs, waitedMs } = session?.waiter.inVain ?? { lateMs: 0, waitedMs: 0 };
   if (verdict.status !== "failed" && verdict.status !== "warned") {

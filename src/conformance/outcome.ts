@@ -25,7 +25,7 @@ export interface Outcome {
   readonly lateMs: number;
 }
 
-/** Asks once: opens a session, runs the check within its limit, closes. Never rejects. */
+/** Asks once: opens a session, runs the check within its limit, closes. */
 export async function performOnce(context: RunContext, task: Task, signal: AbortSignal | undefined, problem: (text: string) => void): Promise<Outcome> {
   const { check, transport } = task;
   const startMs = performance.now();

@@ -3,6 +3,7 @@ import type { Bounds, Contract, Transport } from "../core/contract.js";
 import type { CheckRecord } from "../core/report.js";
 import type { Driver } from "../core/stream.js";
 import type { Target } from "../core/target.js";
+import { isTooBusy } from "../core/verdict.js";
 import { recordOf } from "./check-record.js";
 import { isVerdictAgainst, withConsequences } from "./consequences.js";
 import { doubtAbout, lackOfStreams, spoiltByLateness } from "./doubt.js";
@@ -113,17 +114,7 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
   /** What is to be asked once more, and why. */
   const again: (readonly [Task, string])[] = [];
   const stumbles = new Map<string, readonly string[]>();
-  let insistsUntilMs = 0;
-  /** Asks until this process is on time for the answer, or has been late too often. */
-  const insist = async (ask: () => Promise<Attempt>): Promise<Attempt> => {
-    let tried = await ask();
-    for (let asked = 1; asked < mostAsked && tried.isSpoilt && performance.now() < insistsUntilMs && stopped() === undefined; asked++) {
-      await untilCalm(context.watch);
-      tried = await ask();
-    }
-    return tried;
-  };
-  const perform = async (task: Task, doubted?: string): Promise<void> => {
+  const perform = async (task: Task, doubted?: { readonly why: string; readonly insistUntilMs: number }): Promise<void> => {
     const why = stopped();
     let record: CheckRecord;
     if (why !== undefined) {
@@ -132,7 +123,13 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
       options.onStart?.(task);
       const ask = (): Promise<Attempt> =>
         attempt(context, task, { ...options, isAlone: doubted !== undefined || runsAlone(task) }, (problem) => problems.add(problem));
-      const tried = doubted === undefined ? await ask() : await insist(ask);
+      let tried = await ask();
+      const isOpen = (): boolean => isTooBusy(tried.record) && performance.now() < (doubted?.insistUntilMs ?? 0) && stopped() === undefined;
+      // Until this process is on time for the answer, or has been late too often.
+      for (let asked = 1; asked < mostAsked && isOpen(); asked++) {
+        await untilCalm(context.watch);
+        tried = await ask();
+      }
       isCrowded ||= tried.isCrowded;
       if (tried.doubt !== undefined && doubted === undefined && options.signal?.aborted !== true) {
         again.push([task, tried.doubt]);
@@ -141,7 +138,7 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
       record =
         doubted === undefined || tried.record.status !== "passed"
           ? tried.record
-          : { ...tried.record, reason: `asked again, with nothing beside it: ${doubted}` };
+          : { ...tried.record, reason: `asked again, with nothing beside it: ${doubted.why}` };
       stumbles.set(`${record.id}|${record.transport}`, tried.basis);
     }
     if (record.status === "failed") {
@@ -174,9 +171,9 @@ async function runTasks(context: RunContext, options: RunOptions, shownBroken: S
   await inTurn(alone.filter(counting));
   await inTurn(options.tasks.filter(({ check }) => check.last === true));
   // What our own lateness may have decided, a peer that lost its patience with us, or a server that was behind with what other checks wrote.
-  insistsUntilMs = performance.now() + longestInsistingMs;
-  for (const [task, doubt] of again) {
-    await perform(task, doubt);
+  const insistUntilMs = performance.now() + longestInsistingMs;
+  for (const [task, why] of again) {
+    await perform(task, { why, insistUntilMs });
   }
   return { records: withConsequences(inOrder(records, options.tasks), options.tasks, stumbles), problems: [...problems], targetDied: problems.size > 0 };
 }
@@ -186,8 +183,6 @@ interface Attempt {
   readonly basis: readonly string[];
   /** Why it should be asked again with nothing beside it; undefined where it need not. */
   readonly doubt: string | undefined;
-  /** Whether our own lateness left it open. */
-  readonly isSpoilt: boolean;
   readonly isCrowded: boolean;
 }
 
@@ -213,7 +208,6 @@ async function attempt(
     record: n > 1 && better ? { ...record, flaky: n } : record,
     basis: outcome.basis ?? [],
     doubt: spoiled ?? (isVerdictAgainst(record) && excusable ? doubtAbout(task, outcome, context.bounds) : undefined),
-    isSpoilt: spoiled !== undefined,
     isCrowded: !options.isAlone && outcome.turnedAway !== undefined && isVerdictAgainst(record),
   };
 }

@@ -29,9 +29,9 @@ export const verdictStatuses = [
 /** In the cause of a broken verdict that our own machine's lateness left open: neither the target nor the harness is said to be wrong. */
 export const tooBusy = "the machine is too busy to tell";
 
-/** Whether that is why a broken check has no verdict. */
-export function isTooBusy({ reason }: { readonly reason?: string }): boolean {
-  return reason?.includes(tooBusy) === true;
+/** Whether a check is broken for that alone. */
+export function isTooBusy({ status, reason }: { readonly status: VerdictStatus; readonly reason?: string }): boolean {
+  return status === "broken" && reason?.includes(tooBusy) === true;
 }
 
 /** Thrown by a check to state a verdict other than passed. */
