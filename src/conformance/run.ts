@@ -59,7 +59,7 @@ const basicChecks: readonly string[] = ["opening/ws-upgrade-before-entries", "fi
 
 /** How often a check is asked with nothing beside it while this process is too late to tell, and for how long, over all checks, it is asked more than once. */
 const mostAsked = 4;
-const longestInsistingMs = 20_000;
+const longestInsistingMs = 12_000;
 
 /**
  * Runs the tasks: those that do not disturb each other side by side, the others alone afterwards.
